@@ -1,0 +1,85 @@
+# Everything that one does with this checkout. `make` alone lists the targets.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
+
+# Stamps: what is installed is as new as the file that lists it.
+MADE := $(VENV)/.made
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench-dns fuzz geodata docs requirements clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUN) ## run one name server, three regions and probes on loopback; ARGS=--tour walks through it
+	@$(BIN)/gslb demo $(ARGS)
+
+test: check ## everything: make check, all tests, branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: $(DEV) ## lint, format, types, direction of imports
+	@$(BIN)/ruff check --quiet . && echo "ruff check: clean"
+	@$(BIN)/ruff format --quiet --check . && echo "ruff format: clean"
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(DEV) ## format the sources and mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers; writes JSON
+	@$(BIN)/python -m tests.bench.dns $(ARGS)
+
+fuzz: $(DEV) ## ten minutes of bad messages; ARGS="--seconds 60" for less
+	@$(BIN)/python -m tests.fuzz.wire $(or $(ARGS),--seconds 600)
+
+geodata: $(RUN) ## build geodata/country.mmdb again from Debian's tor-geoipdb
+	@$(BIN)/gslb geo build $(ARGS)
+
+docs: $(RUN) ## write docs/configuration.md from the schema
+	@$(BIN)/python -m gslb.config.document
+
+requirements: $(DEV) ## pin the newest versions that pyproject.toml allows
+	@$(COMPILE) --upgrade --extra build pyproject.toml -o requirements.txt
+	@$(COMPILE) --upgrade --extra build --extra dev -c requirements.txt pyproject.toml \
+		-o requirements-dev.txt
+
+clean: ## remove all that the targets above have made
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .import_linter_cache build dist
+	find gslb tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"gslb needs Python 3.11 or newer as $(PYTHON); another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+		"gslb needs Python's venv module; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The project itself is linked into the environment, so that the `gslb` command runs this checkout.
+$(RUN): requirements.txt pyproject.toml gslb/__init__.py $(MADE)
+	@echo "installing $$(grep -c '==' requirements.txt) pinned packages"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	@echo "installing what the tests need ($$(grep -c '==' requirements-dev.txt) pinned packages in all)"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@

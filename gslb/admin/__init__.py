@@ -1,0 +1,1 @@
+"""The admin port: health of this node, status and explanations over HTTP."""

@@ -1,0 +1,58 @@
+"""From the operator's files to what answers: the start-up code, which `gslb check` runs too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gslb.config.load import Configuration, load
+from gslb.engine.desks import Desks
+from gslb.engine.engine import Ground, make_ground
+from gslb.geo.watch import Stamp, Watched, open_watched, refresh, stamp
+from gslb.model.system import System
+from gslb.policy.base import NO_MEASUREMENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A configuration made ready: zones compiled, geography loaded, clients divided.
+
+    stamp: what the files looked like right after they were read.
+    """
+
+    path: Path
+    configuration: Configuration
+    watched: Watched
+    ground: Ground
+    stamp: Stamp
+
+    @property
+    def system(self) -> System:
+        """What the files say."""
+        return self.configuration.system
+
+
+def assemble(path: Path, known: Assembled | None = None) -> Assembled:
+    """Loads everything; the geography is taken from known where its files have not changed.
+
+    Takes a second or two with the bundled database. Raises ConfigError or GeoError. A database that
+    was replaced by a broken one while known was in use keeps the old table (`watched.error`).
+    """
+    configuration = load(path)
+    system = configuration.system
+    if known is not None and known.watched.settings == system.geo:
+        watched = refresh(known.watched)
+    else:
+        watched = open_watched(system.geo)
+    seen = look(configuration)
+    desks = Desks(configuration.zones, watched.table, system.limits, NO_MEASUREMENTS)
+    generation = f"{system.digest}-{watched.table.build}"
+    ground = make_ground(configuration.zones, desks, system.limits, generation=generation)
+    return Assembled(path, configuration, watched, ground, seen)
+
+
+def look(configuration: Configuration) -> Stamp:
+    """What the configuration's files look like now, and their folders, where a zone may appear."""
+    files = [Path(name) for name in configuration.system.files]
+    folders = dict.fromkeys(file.parent for file in files)
+    return stamp([*files, *folders])

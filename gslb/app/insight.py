@@ -1,0 +1,135 @@
+"""What a node says of itself: its status, and explanations asked for by people."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+
+import dns.exception
+import dns.rdatatype
+
+from gslb import __version__
+from gslb.app.decisions import as_mapping
+from gslb.app.node import Node
+from gslb.app.reload import Reloader
+from gslb.app.workers import Workers
+from gslb.engine.engine import Engine
+from gslb.engine.explain import Explanation, explain
+from gslb.health.snapshot import HealthSnapshot
+from gslb.model.service import Site
+from gslb.wire.ecs import ClientSubnet, parse_ecs
+from gslb.wire.names import from_text
+
+
+def explain_text(engine: Engine, name: str, rtype: str, client: str) -> Explanation:
+    """The explanation for a name and a type in text form, asked by a client.
+
+    client: an address, which counts as the one a query comes from, or a subnet with a prefix
+    length, which counts as the client subnet that a resolver sends. Raises ValueError.
+    """
+    try:
+        qtype = int(dns.rdatatype.from_text(rtype))
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ValueError(
+            f"{rtype!r} is no record type; allowed: A, AAAA, TYPE65280, ..."
+        ) from error
+    network, subnet = read_client(client)
+    return explain(engine, from_text(name), qtype, source=network.network_address, subnet=subnet)
+
+
+def read_client(text: str) -> tuple[IPv4Network | IPv6Network, ClientSubnet | None]:
+    """The client in text form, as a network and, if it has a prefix length, as a client subnet."""
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no client; allowed: an address such as 192.0.2.1, or a subnet such as"
+            " 192.0.2.0/24"
+        ) from error
+    if "/" not in text:
+        return network, None
+    family = 1 if network.version == 4 else 2
+    octets = network.network_address.packed[: (network.prefixlen + 7) // 8]
+    payload = family.to_bytes(2, "big") + bytes((network.prefixlen, 0)) + octets
+    return network, parse_ecs(payload)
+
+
+def describe_health(sites: Mapping[str, Site], health: HealthSnapshot) -> dict[str, Any]:
+    """The state of every site as plain data."""
+    return {
+        name: {
+            "state": {True: "up", False: "down", None: "unknown"}[health.of(name).up],
+            "held": health.of(name).held,
+            "is_serving": health.of(name).is_serving,
+            "since_at": health.of(name).since_at,
+            "flip_s": health.of(name).flip_s,
+            "reason": health.of(name).reason,
+            "addresses": [str(address) for address in site.addresses],
+        }
+        for name, site in sites.items()
+    }
+
+
+class NodeInsight:
+    """A node's status and explanations; with workers, theirs are the counts."""
+
+    def __init__(self, node: Node, reloader: Reloader, workers: Workers | None = None) -> None:
+        self._node = node
+        self._reloader = reloader
+        self._workers = workers
+        self._started_at = time.time()
+
+    def count(self) -> Counter[str]:
+        """The counters of the processes that answer."""
+        return count_node(self._node) if self._workers is None else self._workers.count()
+
+    def count_answers(self) -> Counter[tuple[str, str]]:
+        """How many answers each (service, first candidate) has had from them."""
+        return (self._workers or self._node).count_answers()
+
+    def status(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        node = self._node
+        system = node.assembled.system
+        return {
+            "node": system.node,
+            "version": __version__,
+            "started_at": self._started_at,
+            "configuration": system.digest,
+            "geography": node.assembled.watched.table.build,
+            "applied_at": self._reloader.state.applied_at,
+            "reload_error": self._reloader.state.error,
+            "health_generation": node.health.generation,
+            "alerts": list(node.health.alerts),
+            "sites": describe_health(system.sites, node.health),
+            "counters": dict(self.count()),
+            "answers": [
+                {"service": service, "site": site, "count": number}
+                for (service, site), number in sorted(self.count_answers().items())
+            ],
+        }
+
+    def explain(self, name: str, rtype: str, client: str) -> dict[str, Any]:
+        """One explanation as plain data. Raises ValueError for what is no question."""
+        return as_mapping(explain_text(self._node.fast.engine, name, rtype, client))
+
+
+def count_node(node: Node) -> Counter[str]:
+    """The counters of one process, by name."""
+    counts: Counter[str] = Counter(udp_slow=node.slow, tcp_connections=len(node.tcp.roster))
+    for server in node.udp:
+        counts["udp_queries"] += server.counters.queries
+        counts["udp_silent"] += server.counters.silent
+        counts["udp_unsent"] += server.counters.unsent
+        counts["failed"] += server.counters.failed
+    tcp = node.tcp.counters
+    counts["tcp_queries"] += tcp.queries
+    counts["tcp_accepted"] += tcp.accepted
+    counts["tcp_refused"] += tcp.refused
+    counts["tcp_evicted"] += tcp.evicted
+    counts["tcp_timed_out"] += tcp.timed_out
+    counts["failed"] += tcp.failed
+    return counts

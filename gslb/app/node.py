@@ -1,0 +1,172 @@
+"""One process that answers: its sockets, its engine, and the health that the engine reads.
+
+Laws:
+1. The engine is swapped whole, by one assignment for each socket; a query sees the old one or the
+   new one. At most MAX_SWAPS_PER_S health snapshots a second are taken up.
+2. Health comes from the store and from time: reports are merged when one comes, and once a second,
+   because reports grow stale by themselves. A store that fails changes no answer.
+3. What a reload cannot change (addresses, workers, node) is said, not ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+
+from gslb.app.assemble import Assembled
+from gslb.app.decisions import UdpAnswer, log_decisions
+from gslb.engine.engine import Engine
+from gslb.engine.fast import FastPath
+from gslb.errors import StoreError
+from gslb.health.merge import merge
+from gslb.health.snapshot import HealthSnapshot
+from gslb.model.report import Report
+from gslb.model.system import Endpoint
+from gslb.server.sockets import open_tcp, open_udp
+from gslb.server.tcp import TcpServer
+from gslb.server.udp import UdpServer
+from gslb.store.base import HealthStore
+from gslb.telemetry.decisions import DecisionLog
+from gslb.telemetry.logs import get_logger
+
+MAX_SWAPS_PER_S = 5
+MERGE_EVERY_S = 1.0
+
+log = get_logger(__name__)
+
+
+class Node:
+    """Answers from what was assembled and from the reports of a store.
+
+    endpoints: where to listen. share: other processes listen there too.
+    """
+
+    def __init__(
+        self,
+        assembled: Assembled,
+        store: HealthStore,
+        *,
+        endpoints: Sequence[Endpoint] = (),
+        share: bool = False,
+    ) -> None:
+        self.assembled = assembled
+        self.store = store
+        self.reports: tuple[Report, ...] = ()
+        self.health = self._merge(HealthSnapshot())
+        self.fast = FastPath(Engine(assembled.ground, self.health))
+        self.decisions = _open_decisions(assembled)
+        self._past_answers: Counter[tuple[str, str]] = Counter()
+        self._past_slow = 0
+        self._sockets = [
+            (open_udp(one, share=share), open_tcp(one, share=share)) for one in endpoints
+        ]
+        limits = assembled.system.limits
+        self.udp = [
+            UdpServer(udp, self.fast.answer, max_reply=limits.udp_size) for udp, _ in self._sockets
+        ]
+        self.tcp = TcpServer(self._answer_tcp, limits)
+        self._install()
+
+    async def start(self) -> None:
+        """Begins to answer."""
+        await self.tcp.start([tcp for _, tcp in self._sockets])
+        for server in self.udp:
+            server.start()
+
+    async def close(self) -> None:
+        """Answers what has come, then stops listening."""
+        for server in self.udp:
+            server.close()
+        await self.tcp.close()
+        if self.decisions is not None:
+            self.decisions.close()
+
+    async def follow_health(self) -> None:
+        """Takes up reports for ever (law 2)."""
+        seen = 0
+        while True:
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(MERGE_EVERY_S):
+                        seen = await self.store.changed(seen)
+                self.reports = await self.store.snapshot()
+            except StoreError as error:
+                log.warning("store failed, the last reports hold", cause=str(error))
+                await asyncio.sleep(MERGE_EVERY_S)
+            self.update_health()
+            await asyncio.sleep(1 / MAX_SWAPS_PER_S)
+
+    def update_health(self) -> None:
+        """Merges the reports as they are now; a changed snapshot is swapped in."""
+        merged = self._merge(self.health)
+        if merged is self.health:
+            return
+        tell_changes(self.health, merged)
+        self.health = merged
+        self._swap(self.fast.with_health(merged))
+
+    def apply(self, assembled: Assembled) -> None:
+        """Swaps in another configuration; what cannot change without a restart is said (law 3)."""
+        old, new = self.assembled.system, assembled.system
+        for name in ("node", "dns", "admin", "workers"):
+            if getattr(old, name) != getattr(new, name):
+                log.warning("needs a restart to take effect", key=name)
+        self.assembled = assembled
+        self.health = self._merge(self.health)
+        turns = self.fast.engine.plans.turns()
+        self._swap(FastPath(Engine(assembled.ground, self.health, turns=turns)))
+
+    def count_answers(self) -> Counter[tuple[str, str]]:
+        """How many answers each (service, first candidate) has had since the start."""
+        return self._past_answers + self.fast.engine.plans.count_answers()
+
+    @property
+    def slow(self) -> int:
+        """UDP queries that the general path answered."""
+        return self._past_slow + self.fast.slow
+
+    def _swap(self, fast: FastPath) -> None:
+        self._past_answers = self.count_answers()
+        self._past_slow += self.fast.slow
+        self.fast = fast
+        self._install()
+
+    def _install(self) -> None:
+        answer: UdpAnswer = self.fast.answer
+        if self.decisions is not None:
+            answer = log_decisions(self.fast.engine, answer, self.decisions)
+        for server in self.udp:
+            server.answer = answer
+        self.tcp.limits = self.assembled.system.limits
+
+    def _answer_tcp(self, octets: bytes, host: str) -> bytes | None:
+        source = ip_address(host.partition("%")[0]).packed
+        return self.fast.engine.answer(octets, source, is_tcp=True)
+
+    def _merge(self, previous: HealthSnapshot) -> HealthSnapshot:
+        system = self.assembled.system
+        return merge(self.reports, system.sites, system.health, previous, time.time())
+
+
+def _open_decisions(assembled: Assembled) -> DecisionLog | None:
+    settings = assembled.system.log
+    if settings.decisions is None or settings.decision_share <= 0:
+        return None
+    return DecisionLog(settings.decisions, settings.decision_share)
+
+
+def tell_changes(old: HealthSnapshot, new: HealthSnapshot) -> None:
+    """One log line for each site whose state changed and each alert that came or went."""
+    for name, site in new.sites.items():
+        before = old.of(name)
+        if (before.up, before.held) != (site.up, site.held):
+            state = {True: "up", False: "down", None: "unknown"}[site.up]
+            log.info("site changed", site=name, state=state, held=site.held, reason=site.reason)
+    for alert in set(new.alerts) - set(old.alerts):
+        log.warning("alert", text=alert)
+    for alert in set(old.alerts) - set(new.alerts):
+        log.info("alert over", text=alert)

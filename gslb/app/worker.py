@@ -1,0 +1,71 @@
+"""One worker process: `python -m gslb.app.worker FILE FD`, started by `gslb.app.workers`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+
+from gslb.app.assemble import Assembled, assemble
+from gslb.app.insight import count_node
+from gslb.app.node import Node
+from gslb.app.process import ignore_signals, settle_memory
+from gslb.app.reload import Reloader
+from gslb.app.workers import MAX_LINE, load_report, read_lines
+from gslb.errors import GslbError
+from gslb.store.memory import MemoryStore
+from gslb.telemetry import logs
+
+TELL_EVERY_S = 1.0
+
+
+async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
+    """Answers until the leader closes the pipe."""
+    node = Node(assembled, MemoryStore(), endpoints=assembled.system.dns, share=True)
+    reloader = Reloader(assembled, node.apply)
+    reader, writer = await asyncio.open_connection(sock=pipe, limit=MAX_LINE)
+    settle_memory()
+    ignore_signals()
+    await node.start()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(node.follow_health(), name="health"),
+            group.create_task(_tell(node, writer), name="tell the leader"),
+        ]
+
+        async for line in read_lines(reader):
+            if "report" in line:
+                await node.store.put(load_report(line["report"]))
+            if "reload" in line:
+                await reloader.reload()
+        for task in tasks:
+            task.cancel()
+    await node.close()
+    writer.close()
+
+
+async def _tell(node: Node, writer: asyncio.StreamWriter) -> None:
+    """Writes the counters once a second."""
+    while True:
+        answers = [[*key, number] for key, number in node.count_answers().items()]
+        line = {"counters": dict(count_node(node)), "answers": answers}
+        writer.write(json.dumps(line).encode() + b"\n")
+        await writer.drain()
+        await asyncio.sleep(TELL_EVERY_S)
+
+
+def main() -> None:
+    """Runs one worker; exit status 1 when it cannot start."""
+    path, descriptor = sys.argv[1:]
+    try:
+        assembled = assemble(Path(path))
+        logs.configure(assembled.system.log)
+        asyncio.run(run_worker(assembled, socket.socket(fileno=int(descriptor))))
+    except GslbError as error:
+        sys.exit(f"gslb: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Worker processes: each answers on the shared port; reports and reloads reach them over a pipe.
+
+The leader writes JSON lines to each worker: {"report": ...} and {"reload": true}. A worker writes
+one line a second back: {"counters": {...}, "answers": [[service, site, number], ...]}. Laws:
+1. A worker that dies is started again after RESTART_S; the others answer meanwhile.
+2. A worker whose leader is gone ends: nobody would tell it about health any more.
+3. A worker that does not read is ended when MAX_BACKLOG octets wait for it, and started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gslb.model.report import Report, SiteReport
+from gslb.telemetry.logs import get_logger
+
+RESTART_S = 1.0
+MAX_LINE = 8 * 1024 * 1024  # a report of 10,000 sites has 2 MB
+MAX_BACKLOG = 4 * MAX_LINE
+END_S = 10.0  # for a worker to finish what it has; its TCP clients get 5 s
+
+log = get_logger(__name__)
+
+Line = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process as its leader sees it. told: its last line."""
+
+    number: int
+    writer: asyncio.StreamWriter | None = None
+    told: Line = field(default_factory=dict)
+
+    def send(self, line: Line) -> None:
+        """Writes a line, if the worker runs; one that does not read is cut off (law 3)."""
+        if self.writer is None:
+            return
+        if self.writer.transport.get_write_buffer_size() > MAX_BACKLOG:
+            self.writer.transport.abort()
+        else:
+            self.writer.write(json.dumps(line).encode() + b"\n")
+
+
+class Workers:
+    """All workers of a leader. path: the configuration that they serve."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._path = path
+        self._workers = [Worker(number) for number in range(count)]
+        self._reports: dict[str, Line] = {}
+
+    async def run(self) -> None:
+        """Keeps all workers alive until cancelled, then ends them."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(self._keep_alive(worker), name=f"worker {worker.number}")
+
+    def send_report(self, report: Report) -> None:
+        """Hands a report to every worker, and to those that start later."""
+        line = self._reports[report.agent] = {"report": asdict(report)}
+        for worker in self._workers:
+            worker.send(line)
+
+    def send_reload(self) -> None:
+        """Has every worker load the files again."""
+        for worker in self._workers:
+            worker.send({"reload": True})
+
+    def count(self) -> Counter[str]:
+        """The workers' counters, added up."""
+        total: Counter[str] = Counter()
+        for worker in self._workers:
+            total.update(worker.told.get("counters", {}))
+        return total
+
+    def count_answers(self) -> Counter[tuple[str, str]]:
+        """How many answers each (service, first candidate) has had."""
+        total: Counter[tuple[str, str]] = Counter()
+        for worker in self._workers:
+            for service, site, number in worker.told.get("answers", ()):
+                total[service, site] += number
+        return total
+
+    async def _keep_alive(self, worker: Worker) -> None:
+        while True:
+            status = await self._run_once(worker)
+            log.error("worker ended, starting it again", worker=worker.number, status=status)
+            await asyncio.sleep(RESTART_S)
+
+    async def _run_once(self, worker: Worker) -> int:
+        """Runs one process of a worker; returns its exit status. Ends it when cancelled."""
+        ours, theirs = socket.socketpair()
+        argv = (sys.executable, "-m", "gslb.app.worker", str(self._path), str(theirs.fileno()))
+        process = await asyncio.create_subprocess_exec(*argv, pass_fds=(theirs.fileno(),))
+        theirs.close()
+        reader, worker.writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
+        for line in self._reports.values():
+            worker.send(line)
+        try:
+            async for line in read_lines(reader):
+                worker.told = line
+            return await process.wait()
+        finally:
+            worker.writer.close()  # the worker ends when it sees this (law 2)
+            worker.writer = None
+            await asyncio.shield(_end(process))
+
+
+async def read_lines(reader: asyncio.StreamReader) -> AsyncIterator[Line]:
+    """Every JSON line until the other side closes."""
+    while octets := await reader.readline():
+        yield json.loads(octets)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(END_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def load_report(told: Line) -> Report:
+    """The report in a line."""
+    sites = {name: SiteReport(**site) for name, site in told["sites"].items()}
+    return Report(**{**told, "sites": sites})

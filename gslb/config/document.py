@@ -1,0 +1,184 @@
+"""docs/configuration.md, written from the schema: `python -m gslb.config.document`.
+
+Every key, what it takes, its default and its meaning come from the models, so the page cannot say
+anything else than `gslb check` does. A test compares the page with what this module writes, and
+loads the examples.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gslb.config import schema, zone_schema
+from gslb.config.words import Schema, allowed_by, resolve
+from gslb.policy.registry import FILTERS
+
+PAGE = Path("docs/configuration.md")
+
+_MAIN: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("", schema.MainFile),
+    ("listen", schema.ListenEntry),
+    ("geo", schema.GeoEntry),
+    ("health", schema.HealthEntry),
+    ("edns", schema.EdnsEntry),
+    ("tcp", schema.TcpEntry),
+    ("log", schema.LogEntry),
+    ("sites.NAME", schema.SiteEntry),
+    ("sites.NAME.location", schema.LocationEntry),
+    ("sites.NAME.check", schema.CheckEntry),
+    ("sites.NAME.check.http", schema.HttpEntry),
+    ("sites.NAME.check.https", schema.HttpsEntry),
+    ("sites.NAME.check.tcp", schema.TcpCheckEntry),
+)
+_ZONE: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("", zone_schema.ZoneFile),
+    ("services.NAME", zone_schema.ServiceEntry),
+    ("services.NAME.answers.NAME", zone_schema.AnswerEntry),
+    ("services.NAME.ttl", zone_schema.TtlEntry),
+    ("services.NAME.when_all_down", zone_schema.AllDownEntry),
+)
+
+_HEAD = """\
+# Configuration
+
+<!-- Written by `python -m gslb.config.document` from the schema in gslb/config/; do not edit. -->
+
+One main file describes the whole system; it names zone files, and a zone file may name a master
+file. `gslb check FILE` says everything that is wrong in all of them at once, each as
+`file:line:column: path: what is wrong and what is allowed`. `gslb schema` and `gslb schema --zone`
+print JSON Schemas for editors.
+
+The files are YAML with fewer surprises: only `true`, `false`, `null` and decimal numbers are not
+text (`NO`, `on`, `12:30` and `017` are text); a key given twice is an error, and so is an unknown
+key. Anchors and aliases are allowed; tags, merge keys (`<<`) and several documents in a file are
+not. A file may be 2 MB large, 20 levels deep, and hold 100,000 values with what aliases repeat.
+"""
+
+_MAIN_EXAMPLE = """\
+# gslb.yaml
+node: ns1
+listen:
+  dns: ["192.0.2.53:53", "[2001:db8::53]:53"]
+  admin: "127.0.0.1:8053"
+workers: auto
+geo:
+  maps:
+    office: [203.0.113.0/24, "2001:db8:ffff::/48"]
+health: {quorum: 0.5, max_withdrawn: 0.67}
+edns: {udp_size: 1232, client_subnet: true}
+log: {level: info, decisions: decisions.jsonl, decision_share: 0.01}
+zones: [zones/*.yaml]
+sites:
+  eu:
+    addresses: [192.0.2.1, "2001:db8:1::1"]
+    location: {country: DE, latitude: 50.11, longitude: 8.68}
+    capacity: 300
+    check: &web
+      https: {path: /healthz, host: www.shop.example, expect_body: ok}
+      interval_s: 2
+      timeout_s: 1
+  us:
+    addresses: [198.51.100.1, "2001:db8:2::1"]
+    location: {country: US, latitude: 39.04, longitude: -77.49}
+    capacity: 200
+    check: *web
+"""
+
+_ZONE_EXAMPLE = """\
+# zones/shop.yaml
+zone: gslb.shop.example
+nameservers:
+  ns1.gslb.shop.example: [192.0.2.53, "2001:db8::53"]
+  ns2.gslb.shop.example: [198.51.100.53]
+contact: hostmaster@shop.example
+services:
+  www:
+    ttl: {max: 60, min: 5}
+    answers:
+      eu: {serves: [continent:EU, continent:AF, default]}
+      us: {serves: [continent:NA, continent:SA, map:office]}
+    policy: [health, geo, weighted]
+  pay:
+    answers: {us: {order: 1}, eu: {order: 2}}
+    policy: [health, failover]
+    when_all_down: {addresses: [192.0.2.99]}
+  cart:
+    answers: {eu: {weight: 2}, us: {weight: 1}}
+    policy: [health, {sticky: {ipv4_prefix: 24}}]
+  cdn:
+    answers:
+      cdn-a: {cname: shop.cdn-a.example., weight: 9}
+      cdn-b: {cname: shop.cdn-b.example., weight: 1}
+    policy: [weighted]
+"""
+
+
+def compose_page() -> str:
+    """The whole page."""
+    return "\n".join(_page()).rstrip() + "\n"
+
+
+def _page() -> Iterator[str]:
+    yield _HEAD
+    yield "## The main file\n"
+    yield f"```yaml\n{_MAIN_EXAMPLE}```\n"
+    for path, model in _MAIN:
+        yield from _section(path, model)
+    yield "## Zone files\n"
+    yield f"```yaml\n{_ZONE_EXAMPLE}```\n"
+    for path, model in _ZONE:
+        yield from _section(path, model)
+    yield "## Options of filters\n"
+    yield "In `services.NAME.policy` as `{name: {option: value}}`; see docs/policies.md.\n"
+    for name, found in FILTERS.items():
+        if found.Options.model_fields:
+            yield from _section(name, found.Options)
+
+
+def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
+    root = model.model_json_schema()
+    if path:
+        yield f"### `{path}`\n"
+    yield f"{_flat(root.get('description', ''))}\n"
+    yield "| key | takes | default | meaning |"
+    yield "|---|---|---|---|"
+    for key, found in root["properties"].items():
+        default = _default(found, is_required=key in root.get("required", ()))
+        meaning = _flat(found.get("description") or resolve(found, root).get("description", ""))
+        cells = (f"`{key}`", allowed_by(found, root), default, meaning)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield ""
+
+
+def _default(found: Schema, *, is_required: bool) -> str:
+    """The default as YAML shows it; a mapping of other keys has its defaults in its own section."""
+    if is_required:
+        return "required"
+    if "$ref" in found:
+        return "see below"
+    value: Any = found.get("default")
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def main() -> None:
+    """Writes the page to the path given, else to docs/configuration.md."""
+    page = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    page.write_text(compose_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

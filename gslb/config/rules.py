@@ -1,0 +1,218 @@
+"""Rules over several keys of one file: pure functions from entries to findings.
+
+What one value may be is in gslb.config.fields and gslb.config.schema; rules over two files are in
+gslb.config.load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from gslb.config.fields import MAX_NAME_CHARACTERS
+from gslb.config.finding import Finding, Path, dotted
+from gslb.config.schema import CheckEntry, MainFile, SiteEntry
+from gslb.config.shape import check_shape
+from gslb.config.words import did_you_mean, one_of, shown
+from gslb.config.zone_schema import AnswerEntry, ServiceEntry, TtlEntry, ZoneFile
+from gslb.model.place import Address, Network
+from gslb.policy.registry import FILTERS
+
+DEFAULT_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that zone files may use: of sites and of maps, those with faults included.
+
+    unplaced: the sites without coordinates.
+    """
+
+    sites: Collection[str]
+    maps: Collection[str]
+    unplaced: Collection[str] = ()
+
+
+def check_main(main: MainFile) -> Iterator[Finding]:
+    """What is wrong in the main file beyond its shape."""
+    yield from _check_listen(main)
+    yield from _check_maps(main)
+    yield from _check_addresses(main)
+    for name, site in main.sites.items():
+        yield from _check_site(site, ("sites", name))
+    if not main.zones:
+        yield Finding(("zones",), "no zones: every query will be refused", is_warning=True)
+
+
+def _check_listen(main: MainFile) -> Iterator[Finding]:
+    for index, endpoint in enumerate(main.listen.dns):
+        if endpoint in main.listen.dns[:index]:
+            yield Finding(("listen", "dns", index), f"{endpoint} is listed twice")
+    admin = main.listen.admin
+    if admin and not ip_address(admin.host).is_loopback:
+        yield Finding(
+            ("listen", "admin"),
+            f"{admin} is not a loopback address: that needs a token, which is not available yet; "
+            "allowed: 127.0.0.0/8, ::1",
+        )
+    if admin in main.listen.dns:
+        yield Finding(("listen", "admin"), f"{admin} is used by listen.dns already")
+
+
+def _check_maps(main: MainFile) -> Iterator[Finding]:
+    owners: dict[Network, Path] = {}
+    for name, networks in main.geo.maps.items():
+        for index, network in enumerate(networks):
+            first = owners.setdefault(network, path := ("geo", "maps", name, index))
+            if first != path:
+                yield Finding(path, f"{network} is listed twice, first at {dotted(first)}")
+
+
+def _check_addresses(main: MainFile) -> Iterator[Finding]:
+    owners: dict[Address, Path] = {}
+    for name, site in main.sites.items():
+        for index, address in enumerate(site.addresses):
+            first = owners.setdefault(address, path := ("sites", name, "addresses", index))
+            if first != path:
+                yield Finding(path, f"{address} is listed twice, first at {dotted(first)}")
+
+
+def _check_site(site: SiteEntry, path: Path) -> Iterator[Finding]:
+    where = site.location
+    if (where.latitude is None) is not (where.longitude is None):
+        yield Finding((*path, "location"), "latitude and longitude must be given together")
+    if site.check:
+        yield from _check_check(site.check, (*path, "check"))
+
+
+def _check_check(check: CheckEntry, path: Path) -> Iterator[Finding]:
+    kinds = [name for name in ("http", "https", "tcp") if getattr(check, name) is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        yield Finding(path, f"must hold exactly one of http, https, tcp, not {found}", at_key=True)
+    if check.timeout_s is not None and check.timeout_s > check.interval_s:
+        yield Finding(
+            (*path, "timeout_s"),
+            f"must be at most interval_s ({check.interval_s:g}), not {check.timeout_s:g}",
+        )
+
+
+def check_zone(zone: ZoneFile, names: Names) -> Iterator[Finding]:
+    """What is wrong in a zone file beyond its shape."""
+    yield from _check_twins(zone.nameservers, ("nameservers",), "name server")
+    yield from _check_twins(zone.services, ("services",), "service")
+    for name, service in zone.services.items():
+        path = ("services", name)
+        yield from _check_service_name(name, zone.zone, path)
+        yield from check_ttl(service.ttl, (*path, "ttl"))
+        yield from check_policy(service, path)
+        yield from _check_answers(service, path, names)
+        yield from _check_cnames(service, path)
+        yield from _check_places(service, path, names)
+
+
+def _check_twins(keys: Iterable[str], path: Path, noun: str) -> Iterator[Finding]:
+    """Names that differ in case or in a final dot only."""
+    seen: dict[str, str] = {}
+    for key in keys:
+        first = seen.setdefault(key.lower().removesuffix("."), key)
+        if first != key:
+            yield Finding(
+                (*path, key), f"the same {noun} as {first}: case does not count", at_key=True
+            )
+
+
+def _check_service_name(name: str, origin: str, path: Path) -> Iterator[Finding]:
+    if name == "@":
+        return
+    if len(name) + 1 + len(origin) > MAX_NAME_CHARACTERS:
+        yield Finding(
+            path, f"{name}.{origin} is longer than {MAX_NAME_CHARACTERS} characters", at_key=True
+        )
+    if f".{name.lower()}".endswith(f".{origin}"):
+        yield Finding(
+            path,
+            f"service names are relative: this one is {name}.{origin}",
+            at_key=True,
+            is_warning=True,
+        )
+
+
+def check_ttl(ttl: TtlEntry, path: Path) -> Iterator[Finding]:
+    """A floor above the ceiling."""
+    if ttl.min is not None and ttl.min > ttl.max:
+        yield Finding((*path, "min"), f"must be at most max ({ttl.max}), not {ttl.min}")
+
+
+def check_policy(service: ServiceEntry, path: Path) -> Iterator[Finding]:
+    """Options that a filter does not take, filters that stand twice, and filters with nothing to
+    choose by.
+    """
+    names = [step.name for step in service.policy]
+    for index, step in enumerate(service.policy):
+        at = (*path, "policy", index)
+        yield from check_shape(FILTERS[step.name].Options, step.options, (*at, step.name))[1]
+        if step.name in names[:index]:
+            yield Finding(at, f"the filter {step.name} stands twice in this policy")
+    answers = service.answers.values()
+    serves = any(answer.serves for answer in answers)
+    if "geo" in names and answers and not serves:
+        yield Finding(
+            (*path, "policy", names.index("geo")),
+            "geo has nothing to choose by: no answer has serves",
+        )
+    if "geo" not in names and serves:
+        yield Finding(
+            (*path, "answers"), "serves is not read: geo is not in the policy", is_warning=True
+        )
+    shares = next((name for name in names if name in ("weighted", "sticky")), None)
+    if shares and answers and not any(answer.weight for answer in answers):
+        yield Finding((*path, "answers"), f"no answer can be chosen: {shares} with every weight 0")
+
+
+def _check_answers(service: ServiceEntry, path: Path, names: Names) -> Iterator[Finding]:
+    path = (*path, "answers")
+    if not service.answers:
+        yield Finding(path, "no answers: name at least one site, or any other name with a cname")
+    for name, answer in service.answers.items():
+        yield from _check_answer(name, answer, (*path, name), names)
+
+
+def _check_answer(name: str, answer: AnswerEntry, path: Path, names: Names) -> Iterator[Finding]:
+    if answer.cname is None and name not in names.sites:
+        hint = did_you_mean(name, names.sites)
+        allowed = f"allowed: {one_of(names.sites)}, or any other name with a cname"
+        yield Finding(path, f"unknown site {shown(name)}; {allowed}{hint}", at_key=True)
+    if answer.cname is not None and name in names.sites:
+        found = (
+            f"{name} is a site and has a cname: only one of them can be answered; rename the answer"
+        )
+        yield Finding((*path, "cname"), found)
+    for index, place in enumerate(answer.serves):
+        level, _, value = place.partition(":")
+        if level == "map" and value not in names.maps:
+            hint = did_you_mean(value, names.maps)
+            yield Finding(
+                (*path, "serves", index),
+                f"unknown map {shown(value)}; allowed: {one_of(names.maps)}{hint}",
+            )
+
+
+def _check_places(service: ServiceEntry, path: Path, names: Names) -> Iterator[Finding]:
+    asks = next((step.name for step in service.policy if step.name in ("nearest", "latency")), None)
+    if asks is None:
+        return
+    for name in service.answers:
+        if name in names.unplaced:
+            found = f"{name} has no latitude and longitude: {asks} cannot tell how far it is"
+            yield Finding((*path, "answers", name), found, at_key=True, is_warning=True)
+
+
+def _check_cnames(service: ServiceEntry, path: Path) -> Iterator[Finding]:
+    aliases = [key for key, answer in service.answers.items() if answer.cname is not None]
+    if aliases and service.max_answers > 1:
+        yield Finding(
+            (*path, "max_answers"),
+            f"must be 1 where an answer is a cname, not {service.max_answers}",
+        )

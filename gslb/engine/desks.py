@@ -1,0 +1,168 @@
+"""All desks of a configuration, and the plans behind them.
+
+Laws:
+1. Services with the same candidates and filters share one client group, and what they decide.
+2. A plan lives as long as the health snapshot it was made for; what outlives it is its turn, by the
+   meaning of its key.
+3. Plans of clients that are told apart by network are many: they are bounded, and forgotten all at
+   once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from gslb.engine.clients import Classifier
+from gslb.engine.desk import Choices, Conditions, Desk, Plan, can_answer
+from gslb.engine.groups import ClientGroup, Key
+from gslb.model.geotable import GeoTable
+from gslb.model.service import Candidate, Service
+from gslb.model.system import DnsLimits
+from gslb.policy.base import Filter, Measurements
+from gslb.policy.registry import make_filter
+from gslb.wire import codes
+from gslb.wire.names import to_text
+from gslb.zone.tree import Zone
+
+MAX_PLANS = 32_768
+
+Turns = Mapping[Hashable, int]
+
+
+class Desks:
+    """The desks of one configuration and geography: what a new health snapshot does not change."""
+
+    def __init__(
+        self,
+        zones: Iterable[Zone],
+        table: GeoTable,
+        limits: DnsLimits,
+        measurements: Measurements,
+    ) -> None:
+        self.table = table
+        self.longest = (limits.ecs_max_ipv4, min(limits.ecs_max_ipv6, 64))
+        self._classifier = Classifier(table, self.longest)
+        self._measurements = measurements
+        self._groups: dict[Hashable, ClientGroup] = {}
+        self._kinds: dict[Hashable, int] = {}
+        self._desks = {(d.owner, d.rtype): d for zone in zones for d in self._of_zone(zone)}
+
+    def get(self, owner: bytes, rtype: int) -> Desk | None:
+        """The desk of a service's owner for A, AAAA or CNAME."""
+        return self._desks.get((owner, rtype))
+
+    def _of_zone(self, zone: Zone) -> Iterator[Desk]:
+        for node in zone.nodes.values():
+            if node.service is not None:
+                yield from self._of_service(node.name, node.service)
+
+    def _of_service(self, owner: bytes, service: Service) -> Iterator[Desk]:
+        filters = tuple(make_filter(spec) for spec in service.policy)
+        for rtype in (codes.A, codes.AAAA, codes.CNAME):
+            candidates = tuple(one for one in service.candidates if can_answer(one, rtype))
+            if candidates:
+                group = self._group(service, filters, candidates)
+                kind = self._kind(owner, rtype, service, candidates)
+                yield Desk(owner, rtype, service, candidates, filters, group, kind)
+
+    def _kind(
+        self, owner: bytes, rtype: int, service: Service, candidates: tuple[Candidate, ...]
+    ) -> int:
+        """A number for all that a decision depends on besides the client and the conditions.
+
+        Filters that read the client's network hash it with the service's name, so those services
+        share nothing.
+        """
+        filters = (make_filter(spec) for spec in service.policy)
+        alone = owner if longest_prefixes(filters) is not None else b""
+        meaning = (alone, rtype, candidates, replace(service, name=""))
+        return self._kinds.setdefault(meaning, len(self._kinds))
+
+    def _group(
+        self, service: Service, filters: tuple[Filter, ...], candidates: tuple[Candidate, ...]
+    ) -> ClientGroup:
+        classes = self._classifier.classes(
+            filters, candidates, self._measurements, key=service.policy
+        )
+        networks = longest_prefixes(filters)
+        key = (id(classes), networks)
+        if key not in self._groups:
+            self._groups[key] = ClientGroup(classes, longest=self.longest, networks=networks)
+        return self._groups[key]
+
+
+def longest_prefixes(filters: Iterable[Filter]) -> tuple[int, int] | None:
+    """The longest IPv4 and IPv6 prefixes that filters read of a client's address, or None if none
+    does.
+    """
+    asked = [each.client_prefix for each in filters if each.client_prefix is not None]
+    if not asked:
+        return None
+    return max(ipv4 for ipv4, _ in asked), max(ipv6 for _, ipv6 in asked)
+
+
+class Plans:
+    """The plans of one health snapshot, made as clients come."""
+
+    def __init__(self, conditions: Conditions, turns: Turns) -> None:
+        self.conditions = conditions
+        self._turns = turns
+        self._of_desk: dict[Desk, dict[Key, Plan]] = defaultdict(dict)
+        self._choices: dict[tuple[int, Key], Choices] = {}
+        self._count = 0
+        self._answered: Counter[tuple[str, str]] = Counter()  # by plans that were forgotten
+
+    def of_desk(self, desk: Desk) -> dict[Key, Plan]:
+        """The plans of one desk by client key: the same mapping as long as this object lives."""
+        return self._of_desk[desk]
+
+    def plan(self, desk: Desk, key: Key) -> Plan:
+        """The plan of a desk for a client key (laws 2 and 3)."""
+        plans = self._of_desk[desk]
+        plan = plans.get(key)
+        if plan is None:
+            if self._count >= MAX_PLANS:
+                self._forget()
+            choices = self._choices.get((desk.kind, key))
+            if choices is None:
+                choices = self._choices[desk.kind, key] = Choices(desk, self.conditions, key)
+            turn = self._turns.get(_meaning(desk, key), 0)
+            plan = plans[key] = Plan(choices, turn % choices.period)
+            self._count += 1
+        return plan
+
+    def turns(self) -> Turns:
+        """The turns to go on from when the next snapshot comes."""
+        turning = {
+            _meaning(desk, key): plan.uses % plan.period
+            for desk, key, plan in self._all()
+            if plan.period > 1
+        }
+        return {**self._turns, **turning}
+
+    def count_answers(self) -> Counter[tuple[str, str]]:
+        """How many answers each (service, first candidate) got from these plans."""
+        counts = self._answered.copy()
+        for desk, _, plan in self._all():
+            for site, times in plan.count_answers().items():
+                counts[to_text(desk.owner), site] += times
+        return counts
+
+    def _all(self) -> Iterator[tuple[Desk, Key, Plan]]:
+        for desk, plans in self._of_desk.items():
+            for key, plan in plans.items():
+                yield desk, key, plan
+
+    def _forget(self) -> None:
+        self._turns = self.turns()
+        self._answered = self.count_answers()
+        self._count = 0
+        self._choices.clear()
+        for plans in self._of_desk.values():
+            plans.clear()
+
+
+def _meaning(desk: Desk, key: Key) -> Hashable:
+    return desk.owner, desk.rtype, desk.group.signature(key)

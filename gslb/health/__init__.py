@@ -1,0 +1,3 @@
+"""Health: rise and fall as a fold, and the merge of many reports to the one snapshot that decisions
+read.
+"""

@@ -1,0 +1,1 @@
+"""Probing: the schedule of checks, and how each kind of check is done."""

@@ -1,0 +1,1 @@
+"""Where reports of health are kept: the `HealthStore` protocol and its twins."""

@@ -1,0 +1,1 @@
+"""What the running program says of itself: log lines, sampled decisions, counters."""

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gslb.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+BAD = "node: 5\nzones: [none.yaml]\n"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_directory(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+def test_check_when_all_is_well(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = run("zones/gslb.yaml")
+    assert found.exit_code == 0
+    assert found.stdout == "zones/gslb.yaml: 1 zone, 8 services, 3 sites: no problems\n"
+
+
+def test_check_prints_every_problem():
+    Path("gslb.yaml").write_text(BAD)
+    found = run("gslb.yaml")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines() == [
+        "gslb.yaml:1:7: node: must be a name of letters, digits, '.', '_' and '-', not 5",
+        "gslb.yaml:2:9: zones.0: none.yaml: cannot be read: No such file or directory",
+    ]
+
+
+def test_check_marks_warnings():
+    Path("gslb.yaml").write_text("node: a\n")
+    found = run("gslb.yaml")
+    assert found.exit_code == 0
+    assert found.stdout.splitlines() == [
+        "gslb.yaml:1:1: warning: no zones: every query will be refused",
+        "gslb.yaml: 0 zones, 0 services, 0 sites: no problems, 1 warning",
+    ]
+
+
+def test_check_as_json_when_wrong():
+    Path("gslb.yaml").write_text(BAD)
+    found = run("gslb.yaml", "--json")
+    data = json.loads(found.stdout)
+    assert found.exit_code == 1
+    assert (data["file"], data["ok"], data["warnings"]) == ("gslb.yaml", False, [])
+    assert data["problems"][1] == {
+        "file": "gslb.yaml",
+        "line": 2,
+        "column": 9,
+        "path": "zones.0",
+        "message": "none.yaml: cannot be read: No such file or directory",
+    }
+
+
+def test_check_as_json_when_well():
+    data = json.loads(run(str(ROOT / "zones" / "gslb.yaml"), "--json").stdout)
+    assert data["ok"] is True
+    assert data["zones"] == ["gslb.shop.example"]
+    assert (data["services"], data["sites"]) == (8, ["eu-west", "us-east", "ap-south"])
+    assert [Path(name).name for name in data["files"]] == ["gslb.yaml", "shop.yaml", "shop.zone"]
+    assert len(data["digest"]) == 12
