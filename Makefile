@@ -47,8 +47,12 @@ bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers
 fuzz: $(DEV) ## ten minutes of bad messages; ARGS="--seconds 60" for less
 	@$(BIN)/python -m tests.fuzz.wire $(or $(ARGS),--seconds 600)
 
+GEO_SOURCE := /usr/share/tor
 geodata: $(RUN) ## build geodata/country.mmdb again from Debian's tor-geoipdb
-	@$(BIN)/gslb geo build $(ARGS)
+	@$(BIN)/gslb geo build --ipv4 $(GEO_SOURCE)/geoip --ipv6 $(GEO_SOURCE)/geoip6 \
+		--output geodata/country.mmdb --description "Countries of the IPFire Location database \
+	(https://location.ipfire.org, CC BY-SA 4.0) from Debian tor-geoipdb \
+	$$(dpkg-query -W -f '$${Version}' tor-geoipdb)" $(ARGS)
 
 docs: $(RUN) ## write docs/configuration.md from the schema
 	@$(BIN)/python -m gslb.config.document

@@ -65,7 +65,9 @@ def _ranges(networks: Mapping[Network, int], bits: int) -> Ranges:
     starts, ids = array("I" if bits == 32 else "Q"), array("I")
     for edge in sorted(edges - {1 << bits}):
         # Sorted by length, so the last one that holds the edge is the most specific.
-        around = [at for length, first, at in held if edge >> bits - length == first >> bits - length]
+        around = [
+            at for length, first, at in held if edge >> bits - length == first >> bits - length
+        ]
         place = around[-1] if around else 0
         if not ids or ids[-1] != place:
             starts.append(edge)
@@ -140,9 +142,7 @@ NAMESERVERS = {f"ns1.{ORIGIN}": (ip_address("192.0.2.53"), ip_address("2001:db8:
 def make_zone(*services: Service, master: str | None = None, origin: str = ORIGIN) -> Zone:
     """A zone that must be without fault."""
     servers = NAMESERVERS if origin == ORIGIN else {"ns.elsewhere.example": ()}
-    source = ZoneSource(
-        origin, "test.yaml", nameservers=servers, master=master, services=services
-    )
+    source = ZoneSource(origin, "test.yaml", nameservers=servers, master=master, services=services)
     zone, faults = compile_zone(source)
     assert zone is not None, faults
     return zone
@@ -178,9 +178,7 @@ def make_world(*services: Service, places: Mapping[str, Location] | None = None,
 # --- the client ----------------------------------------------------------------------------------
 
 
-def compose_query(
-    name: str, rtype: str = "A", *, ecs: str | None = None, **more: Any
-) -> bytes:
+def compose_query(name: str, rtype: str = "A", *, ecs: str | None = None, **more: Any) -> bytes:
     """A query's octets. name: relative to the test zone unless it ends with a dot."""
     options = list(more.pop("options", ()))
     if ecs is not None:

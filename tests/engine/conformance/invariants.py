@@ -9,7 +9,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.engine.conformance.octets import AA, DO, RA, RD, TC, Malformed, Raw, Walked, walk
+from tests.engine.conformance.octets import DO, RA, RD, TC, Malformed, Raw, Walked, walk
 
 OPT, SOA, NS, CNAME = 41, 6, 2, 5
 NOERROR, NXDOMAIN = 0, 3
@@ -88,9 +88,7 @@ def _check_question(query: bytes, reply: bytes, walked: Walked) -> None:
         assert len(reply) == 12 or [one.rtype for one in walked.records] == [OPT]
 
 
-def _check_opt(
-    query: bytes, reply: bytes, walked: Walked, parsed: dns.message.Message
-) -> None:
+def _check_opt(query: bytes, reply: bytes, walked: Walked, parsed: dns.message.Message) -> None:
     """I8, and I6 for OPT."""
     found = [one for one in walked.records if one.rtype == OPT]
     assert len(found) <= 1

@@ -1,7 +1,8 @@
 """The zones that the conformance tests ask."""
 
 CHAIN = "".join(f"c{at} CNAME c{at + 1}\n" for at in range(1, 20))
-REL = """
+REL = (
+    """
 $ORIGIN rel.test.zone.
 $TTL 300
 @        3600 SOA   ns1 hostmaster 2024010101 7200 900 1209600 60
@@ -55,7 +56,9 @@ svcb          SVCB  0 svc
 dot\\.ted      A     192.0.2.80
 zero\\000ed    A     192.0.2.81
 high\\200      A     192.0.2.82
-""" + CHAIN
+"""
+    + CHAIN
+)
 
 CHILD = """
 $ORIGIN child.rel.test.zone.
