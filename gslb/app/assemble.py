@@ -8,8 +8,9 @@ from pathlib import Path
 from gslb.config.load import Configuration, load
 from gslb.engine.desks import Desks
 from gslb.engine.engine import Ground, make_ground
+from gslb.errors import ConfigError, GeoError, Problem
 from gslb.geo.watch import Stamp, Watched, open_watched, refresh, stamp
-from gslb.model.system import System
+from gslb.model.system import GeoSettings, System
 from gslb.policy.base import NO_MEASUREMENTS
 
 
@@ -35,20 +36,28 @@ class Assembled:
 def assemble(path: Path, known: Assembled | None = None) -> Assembled:
     """Loads everything; the geography is taken from known where its files have not changed.
 
-    Takes a second or two with the bundled database. Raises ConfigError or GeoError. A database that
-    was replaced by a broken one while known was in use keeps the old table (`watched.error`).
+    Takes a second or two with the bundled database. Raises ConfigError, for a database that cannot
+    be used, too. One that was replaced by a broken one while known was in use keeps the old table
+    (`watched.error`).
     """
     configuration = load(path)
+    seen = look(configuration)
     system = configuration.system
     if known is not None and known.watched.settings == system.geo:
         watched = refresh(known.watched)
     else:
-        watched = open_watched(system.geo)
-    seen = look(configuration)
+        watched = _open_geography(path, system.geo)
     desks = Desks(configuration.zones, watched.table, system.limits, NO_MEASUREMENTS)
     generation = f"{system.digest}-{watched.table.build}"
     ground = make_ground(configuration.zones, desks, system.limits, generation=generation)
     return Assembled(path, configuration, watched, ground, seen)
+
+
+def _open_geography(path: Path, settings: GeoSettings) -> Watched:
+    try:
+        return open_watched(settings)
+    except GeoError as error:
+        raise ConfigError([Problem(str(path), 0, 0, "geo.database", str(error))]) from error
 
 
 def look(configuration: Configuration) -> Stamp:

@@ -14,10 +14,10 @@ from gslb.telemetry.decisions import DecisionLog
 from gslb.wire import codes
 from gslb.wire.query import parse_query
 
-UdpAnswer = Callable[[bytes, bytes], bytes | None]
+Answer = Callable[[bytes, bytes], bytes | None]
 
 
-def log_decisions(engine: Engine, answer: UdpAnswer, log: DecisionLog) -> UdpAnswer:
+def log_decisions(engine: Engine, answer: Answer, log: DecisionLog) -> Answer:
     """An answer function that writes down every query of the sample, told before it is answered:
     so the line names the very turn that the client gets.
     """

@@ -5,7 +5,7 @@ Laws:
    new one. At most MAX_SWAPS_PER_S health snapshots a second are taken up.
 2. Health comes from the store and from time: reports are merged when one comes, and once a second,
    because reports grow stale by themselves. A store that fails changes no answer.
-3. What a reload cannot change (addresses, workers, node) is said, not ignored.
+3. What a reload cannot change (addresses, workers, node, store, log) is said, not ignored.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 
 from gslb.app.assemble import Assembled
-from gslb.app.decisions import UdpAnswer, log_decisions
+from gslb.app.decisions import Answer, log_decisions
 from gslb.engine.engine import Engine
 from gslb.engine.fast import FastPath
-from gslb.errors import StoreError
+from gslb.errors import ConfigError, Problem, StoreError
 from gslb.health.merge import merge
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.report import Report
@@ -35,6 +36,19 @@ from gslb.telemetry.logs import get_logger
 
 MAX_SWAPS_PER_S = 5
 MERGE_EVERY_S = 1.0
+MAX_UDP_OCTETS = (
+    4096  # what a reload may raise `edns.udp_size` to; 256 kB a socket
+)
+
+# Fields of `System` that are read once, and what the operator calls them (law 3).
+_FIXED = {
+    "node": "node",
+    "dns": "listen.dns",
+    "admin": "listen.admin",
+    "workers": "workers",
+    "store": "store",
+    "log": "log",
+}
 
 log = get_logger(__name__)
 
@@ -42,7 +56,8 @@ log = get_logger(__name__)
 class Node:
     """Answers from what was assembled and from the reports of a store.
 
-    endpoints: where to listen. share: other processes listen there too.
+    endpoints: where to listen. share: other processes listen there too. Raises ListenError, and
+    ConfigError for a decision log that cannot be written.
     """
 
     def __init__(
@@ -64,11 +79,10 @@ class Node:
         self._sockets = [
             (open_udp(one, share=share), open_tcp(one, share=share)) for one in endpoints
         ]
-        limits = assembled.system.limits
         self.udp = [
-            UdpServer(udp, self.fast.answer, max_reply=limits.udp_size) for udp, _ in self._sockets
+            UdpServer(udp, self.fast.answer, max_reply=MAX_UDP_OCTETS) for udp, _ in self._sockets
         ]
-        self.tcp = TcpServer(self._answer_tcp, limits)
+        self.tcp = TcpServer(self._answer_tcp, assembled.system.limits)
         self._install()
 
     async def start(self) -> None:
@@ -112,9 +126,9 @@ class Node:
     def apply(self, assembled: Assembled) -> None:
         """Swaps in another configuration; what cannot change without a restart is said (law 3)."""
         old, new = self.assembled.system, assembled.system
-        for name in ("node", "dns", "admin", "workers"):
+        for name, key in _FIXED.items():
             if getattr(old, name) != getattr(new, name):
-                log.warning("needs a restart to take effect", key=name)
+                log.warning("needs a restart to take effect", key=key)
         self.assembled = assembled
         self.health = self._merge(self.health)
         turns = self.fast.engine.plans.turns()
@@ -136,16 +150,18 @@ class Node:
         self._install()
 
     def _install(self) -> None:
-        answer: UdpAnswer = self.fast.answer
+        engine = self.fast.engine
+        answer: Answer = self.fast.answer
+        self._answer_whole: Answer = partial(engine.answer, is_tcp=True)
         if self.decisions is not None:
-            answer = log_decisions(self.fast.engine, answer, self.decisions)
+            answer = log_decisions(engine, answer, self.decisions)
+            self._answer_whole = log_decisions(engine, self._answer_whole, self.decisions)
         for server in self.udp:
             server.answer = answer
         self.tcp.limits = self.assembled.system.limits
 
     def _answer_tcp(self, octets: bytes, host: str) -> bytes | None:
-        source = ip_address(host.partition("%")[0]).packed
-        return self.fast.engine.answer(octets, source, is_tcp=True)
+        return self._answer_whole(octets, ip_address(host.partition("%")[0]).packed)
 
     def _merge(self, previous: HealthSnapshot) -> HealthSnapshot:
         system = self.assembled.system
@@ -156,7 +172,11 @@ def _open_decisions(assembled: Assembled) -> DecisionLog | None:
     settings = assembled.system.log
     if settings.decisions is None or settings.decision_share <= 0:
         return None
-    return DecisionLog(settings.decisions, settings.decision_share)
+    try:
+        return DecisionLog(settings.decisions, settings.decision_share)
+    except OSError as error:
+        why = f"{settings.decisions}: cannot be opened: {error.strerror or error}"
+        raise ConfigError([Problem(str(assembled.path), 0, 0, "log.decisions", why)]) from error
 
 
 def tell_changes(old: HealthSnapshot, new: HealthSnapshot) -> None:

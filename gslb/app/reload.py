@@ -3,8 +3,10 @@
 Laws:
 1. A configuration that does not load changes nothing; every problem is logged once.
 2. Files are taken up when they have looked the same for one tick, so that an editor or a copy can
-   finish. What was refused is not tried again until it changes.
-3. Loading happens in a thread; queries are answered meanwhile.
+   finish. What was refused is not tried again until it changes, or a file that was found wrong in
+   it.
+3. A file counts as it was before it was read, so what changes meanwhile is seen at the next tick.
+4. Loading happens in a thread; queries are answered meanwhile.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from gslb.app.assemble import Assembled, assemble, look
 from gslb.errors import ConfigError, GslbError
 from gslb.geo.load import database_paths
-from gslb.geo.watch import Stamp, stamp
+from gslb.geo.watch import Mark, stamp
 from gslb.telemetry.logs import get_logger
 
 TICK_S = 1.0
+
+Marks = dict[str, Mark]
+"""What each file that matters looks like."""
 
 log = get_logger(__name__)
 
@@ -43,7 +49,8 @@ class Reloader:
         self.state = ReloadState(time.time())
         self._assembled = assembled
         self._apply = apply
-        self._seen = _look(assembled)
+        self._suspects: tuple[Path, ...] = ()
+        self._seen = _as_read(assembled, {})
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -52,12 +59,12 @@ class Reloader:
 
     async def run(self) -> None:
         """Watches for ever."""
-        pending: Stamp | None = None
+        pending: Marks | None = None
         while True:
             is_asked = await self._wait()
-            now = await asyncio.to_thread(_look, self._assembled)
+            now = await asyncio.to_thread(self._look)
             if is_asked or (now != self._seen and now == pending):
-                self._seen, pending = now, None
+                pending = None
                 await self.reload(always=is_asked)
             else:
                 pending = now
@@ -78,17 +85,20 @@ class Reloader:
         always: apply what turns out to be the same, too.
         """
         old = self._assembled
+        before = await asyncio.to_thread(self._look)
         try:
             new = await asyncio.to_thread(assemble, old.path, old)
-        except GslbError as error:
+        except Exception as error:  # noqa: BLE001  the border: no file may end what answers
             self._refuse(error)
+            self._seen = self._look() | before
             return False
         if new.watched.error is not None:
             log.error("geography not reloaded, the old one holds", cause=new.watched.error)
-        self._assembled = new
-        self._seen = _look(new)
+        self._assembled, self._suspects = new, ()
+        self._seen = _as_read(new, before)
         is_same = new.system.digest == old.system.digest and new.watched is old.watched
         if is_same and not always:
+            self.state = ReloadState(self.state.applied_at, error=new.watched.error)
             return True
         self._apply(new)
         self.state = ReloadState(time.time(), error=new.watched.error)
@@ -100,17 +110,25 @@ class Reloader:
         )
         return True
 
-    def _refuse(self, error: GslbError) -> None:
-        problems = error.problems if isinstance(error, ConfigError) else (error,)
-        for problem in problems:
+    def _refuse(self, error: Exception) -> None:
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        for problem in problems or (error,):
             log.error("reload refused, nothing changed", problem=str(problem))
-        self.state = ReloadState(self.state.applied_at, time.time(), str(error))
+        if not isinstance(error, GslbError):
+            log.error("reload failed, this is a fault of the program", cause=repr(error))
+        self._suspects = tuple({Path(problem.file): None for problem in problems})
+        self.state = ReloadState(self.state.applied_at, time.time(), str(error) or repr(error))
+
+    def _look(self) -> Marks:
+        """The files of the configuration and of the geography, and those that were refused."""
+        try:
+            databases = database_paths(self._assembled.system.geo)
+        except GslbError:
+            databases = ()
+        return dict(look(self._assembled.configuration) + stamp((*databases, *self._suspects)))
 
 
-def _look(assembled: Assembled) -> Stamp:
-    """The files of the configuration and of the geography."""
-    try:
-        databases = database_paths(assembled.system.geo)
-    except GslbError:
-        databases = ()
-    return look(assembled.configuration) + stamp(databases)
+def _as_read(assembled: Assembled, before: Marks) -> Marks:
+    """What the files of a configuration looked like before they were read, where that is known."""
+    marks = dict(assembled.stamp + assembled.watched.stamp)
+    return {path: before.get(path, mark) for path, mark in marks.items()}

@@ -17,7 +17,7 @@ from gslb.app.insight import NodeInsight
 from gslb.app.node import Node
 from gslb.app.process import on_signals, settle_memory
 from gslb.app.reload import Reloader
-from gslb.app.workers import Workers
+from gslb.app.workers import Workers, require_free
 from gslb.model.report import Report
 from gslb.probe.prober import Prober
 from gslb.server.sockets import open_tcp
@@ -30,13 +30,20 @@ log = logs.get_logger(__name__)
 def serve(path: Path) -> None:
     """Serves a configuration until SIGTERM or SIGINT.
 
-    Raises ConfigError, GeoError or ListenError when it cannot start.
+    Raises ConfigError or ListenError when it cannot start.
     """
     assembled = assemble(path)
     logs.configure(assembled.system.log)
     for warning in assembled.configuration.warnings:
         log.warning("configuration", problem=str(warning))
-    asyncio.run(Server(assembled).run())
+    asyncio.run(_serve(assembled))
+
+
+async def _serve(assembled: Assembled) -> None:
+    server = Server(assembled)
+    on_signals(stop=server.stop, reload=server.reloader.ask)
+    settle_memory()
+    await server.run()
 
 
 class _RelayStore(MemoryStore):
@@ -57,6 +64,8 @@ class Server:
 
     def __init__(self, assembled: Assembled) -> None:
         system = assembled.system
+        if system.workers > 1:
+            require_free(system.dns)
         self._workers = Workers(assembled.path, system.workers) if system.workers > 1 else None
         store = _RelayStore(self._workers.send_report) if self._workers else MemoryStore()
         self.node = Node(assembled, store, endpoints=() if self._workers else system.dns)
@@ -73,13 +82,21 @@ class Server:
         self._stop.set()
 
     async def run(self) -> None:
-        """Serves until stopped."""
-        on_signals(stop=self.stop, reload=self.reloader.ask)
-        settle_memory()
-        await self.node.start()
-        if self._admin is not None:
-            await self._admin.start()
-        self._tell_start()
+        """Serves until stopped or cancelled, and closes everything either way."""
+        try:
+            await self.node.start()
+            if self._admin is not None:
+                await self._admin.start()
+            self._tell_start()
+            await self._work()
+        finally:
+            await self.node.close()
+            if self._admin is not None:
+                await self._admin.close()
+        log.info("stopped")
+
+    async def _work(self) -> None:
+        """All that goes on beside answering, until stopped."""
         async with asyncio.TaskGroup() as group:
             runs = {"probes": self.prober.run, "health": self.node.follow_health}
             runs["reload"] = self.reloader.run
@@ -89,10 +106,6 @@ class Server:
             await self._stop.wait()
             for task in tasks:
                 task.cancel()
-        await self.node.close()
-        if self._admin is not None:
-            await self._admin.close()
-        log.info("stopped")
 
     def _apply(self, assembled: Assembled) -> None:
         self.node.apply(assembled)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from gslb.app.assemble import Assembled, assemble
@@ -27,7 +28,6 @@ async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
     reloader = Reloader(assembled, node.apply)
     reader, writer = await asyncio.open_connection(sock=pipe, limit=MAX_LINE)
     settle_memory()
-    ignore_signals()
     await node.start()
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -47,17 +47,19 @@ async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
 
 
 async def _tell(node: Node, writer: asyncio.StreamWriter) -> None:
-    """Writes the counters once a second."""
-    while True:
-        answers = [[*key, number] for key, number in node.count_answers().items()]
-        line = {"counters": dict(count_node(node)), "answers": answers}
-        writer.write(json.dumps(line).encode() + b"\n")
-        await writer.drain()
-        await asyncio.sleep(TELL_EVERY_S)
+    """Writes the counters once a second while the leader is there."""
+    with suppress(ConnectionError):  # it is gone, as its lines will say by their end
+        while True:
+            answers = [[*key, number] for key, number in node.count_answers().items()]
+            line = {"counters": dict(count_node(node)), "answers": answers}
+            writer.write(json.dumps(line).encode() + b"\n")
+            await writer.drain()
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 def main() -> None:
     """Runs one worker; exit status 1 when it cannot start."""
+    ignore_signals()
     path, descriptor = sys.argv[1:]
     try:
         assembled = assemble(Path(path))

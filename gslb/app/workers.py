@@ -14,12 +14,15 @@ import json
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gslb.model.report import Report, SiteReport
+from gslb.model.system import Endpoint
+from gslb.server.sockets import open_tcp, open_udp
 from gslb.telemetry.logs import get_logger
 
 RESTART_S = 1.0
@@ -108,17 +111,27 @@ class Workers:
         try:
             async for line in read_lines(reader):
                 worker.told = line
-            return await process.wait()
         finally:
             worker.writer.close()  # the worker ends when it sees this (law 2)
             worker.writer = None
             await asyncio.shield(_end(process))
+        return process.returncode or 0
+
+
+def require_free(endpoints: Iterable[Endpoint]) -> None:
+    """Raises ListenError if anybody listens there already: a port that workers share among
+    themselves could be shared with a stranger unnoticed.
+    """
+    for endpoint in endpoints:
+        open_udp(endpoint, share=False).close()
+        open_tcp(endpoint, share=False).close()
 
 
 async def read_lines(reader: asyncio.StreamReader) -> AsyncIterator[Line]:
-    """Every JSON line until the other side closes."""
-    while octets := await reader.readline():
-        yield json.loads(octets)
+    """Every whole JSON line until the other side closes or dies."""
+    with suppress(ConnectionError):  # it died before it had read all
+        while (octets := await reader.readline()).endswith(b"\n"):
+            yield json.loads(octets)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

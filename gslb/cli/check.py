@@ -24,10 +24,10 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Say everything that is wrong with a configuration; 0 if nothing is."""
-    from gslb.config.load import load
+    from gslb.app.assemble import assemble
 
     try:
-        found = load(file)
+        found = assemble(file).configuration
     except ConfigError as error:
         show(_describe(file, error.problems), map(_tell, error.problems), as_json=as_json)
         raise typer.Exit(1) from None

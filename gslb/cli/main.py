@@ -17,13 +17,15 @@ from gslb import __version__
 from gslb.cli import geo
 from gslb.cli.check import check
 from gslb.cli.delegation import delegation
+from gslb.cli.demo import demo
+from gslb.cli.explain import explain
 from gslb.cli.output import complain
 from gslb.cli.schema import schema
 from gslb.cli.serve import serve
 from gslb.errors import ConfigError, GslbError
 
 # A command is one function of one module; its name is the command's name, its docstring the help.
-COMMANDS: tuple[Callable[..., None], ...] = (serve, check, delegation, schema)
+COMMANDS: tuple[Callable[..., None], ...] = (serve, demo, check, explain, delegation, schema)
 GROUPS: dict[str, typer.Typer] = {"geo": geo.app}
 
 

@@ -21,6 +21,7 @@ MAX_NAME_CHARACTERS = 253  # 255 octets on the wire (RFC 1035 2.3.4)
 MAX_ECS_IPV6_PREFIX = 64  # what `GeoTable` tells apart
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_SUBDIVISION = re.compile(r"[A-Z]{2}-\S(.*\S)?")  # ISO 3166-2, or a name (DB-IP): docs/geodata.md
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -208,9 +209,10 @@ def _check_serves_value(level: str, value: str) -> None:
     match level:
         case "asn" if not re.fullmatch("[1-9][0-9]{0,9}", value) or int(value) >= 2**32:
             raise ValueError(f"asn:{value} must be a number such as asn:64500")
-        case "subdivision" if not re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", value):
+        case "subdivision" if not _SUBDIVISION.fullmatch(value):
             raise ValueError(
-                f"subdivision:{value} must be an ISO 3166-2 code such as subdivision:US-VA"
+                f"subdivision:{value} must be a country and a code or name, as the database has it,"
+                " such as subdivision:US-VA or subdivision:US-Virginia"
             )
         case "country":
             parse_country(value)

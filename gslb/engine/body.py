@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gslb.engine.desk import Decision, Plan
+from gslb.engine.desk import Plan
 from gslb.wire import codes
 from gslb.wire.compose import Owned
 from gslb.zone.records import RRset
@@ -30,11 +30,6 @@ class Body:
     error: int | None = None
     plan: Plan | None = None
     turn: int = 0
-
-    @property
-    def decision(self) -> Decision | None:
-        """What chose the answer, None for static data."""
-        return None if self.plan is None else self.plan.choices.at(self.turn)
 
 
 def owned(owner: bytes, rrset: RRset) -> Owned:

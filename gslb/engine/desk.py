@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from gslb.engine.groups import ClientGroup, Key, network_of
 from gslb.health.snapshot import HealthSnapshot
@@ -59,9 +60,16 @@ class Decision:
     ttl_why: str
 
     @property
-    def sites(self) -> tuple[str, ...]:
-        """The names of the candidates answered, in order."""
-        return tuple(candidate.name for candidate in self.chosen.candidates)
+    def first(self) -> str:
+        """The name of the first candidate answered, NO_SITE without any."""
+        return self.chosen.candidates[0].name if self.chosen.candidates else NO_SITE
+
+
+class Verdict(NamedTuple):
+    """What is kept of a decision: its records (None is NODATA) and its first candidate."""
+
+    rrset: RRset | None
+    first: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,14 +114,15 @@ class Choices:
         self._decide = partial(desk.decide, conditions, key, desk.group.representative(key))
         first = self._decide(0)
         self.period = first.chosen.period
-        self.decisions: dict[int, Decision] = {0: first}
+        self.verdicts: dict[int, Verdict] = {0: Verdict(first.rrset, first.first)}
         self.frames: list[Frame | None] = [None] * self.period
 
-    def at(self, turn: int) -> Decision:
-        """The decision of a turn."""
-        if turn not in self.decisions:
-            self.decisions[turn] = self._decide(turn)
-        return self.decisions[turn]
+    def at(self, turn: int) -> Verdict:
+        """What a turn answers."""
+        if turn not in self.verdicts:
+            decision = self._decide(turn)
+            self.verdicts[turn] = Verdict(decision.rrset, decision.first)
+        return self.verdicts[turn]
 
 
 class Cycle:
@@ -148,10 +157,10 @@ class Plan(Cycle):
     def count_answers(self) -> Counter[str]:
         """How many answers of this plan began with each candidate."""
         counts: Counter[str] = Counter()
-        for turn, decision in self.choices.decisions.items():
+        for turn, verdict in self.choices.verdicts.items():
             # Of the numbers first..uses-1, those that leave this turn when divided by the period.
             times = (self.uses - 1 - turn) // self.period - (self._first - 1 - turn) // self.period
-            counts[decision.sites[0] if decision.sites else NO_SITE] += times
+            counts[verdict.first] += times
         return counts
 
 

@@ -14,9 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from gslb.engine.clients import Classifier
+from gslb.engine.clients import Classifier, one_class
 from gslb.engine.desk import Choices, Conditions, Desk, Plan, can_answer
-from gslb.engine.groups import ClientGroup, Key
+from gslb.engine.groups import ClientGroup, Key, Memory, OptionUse
 from gslb.model.geotable import GeoTable
 from gslb.model.service import Candidate, Service
 from gslb.model.system import DnsLimits
@@ -26,7 +26,7 @@ from gslb.wire import codes
 from gslb.wire.names import to_text
 from gslb.zone.tree import Zone
 
-MAX_PLANS = 32_768
+MAX_PLANS = 16_384  # about a kilobyte each where clients are told apart by network
 
 Turns = Mapping[Hashable, int]
 
@@ -41,9 +41,11 @@ class Desks:
         limits: DnsLimits,
         measurements: Measurements,
     ) -> None:
-        self.table = table
-        self.longest = (limits.ecs_max_ipv4, min(limits.ecs_max_ipv6, 64))
-        self._classifier = Classifier(table, self.longest)
+        self._table = table
+        self._longest = (limits.ecs_max_ipv4, min(limits.ecs_max_ipv6, 64))
+        self._memory = Memory()
+        self._use = OptionUse(ecs=limits.ecs, nsid=limits.nsid is not None)
+        self._classifier = Classifier(table, self._longest)
         self._measurements = measurements
         self._groups: dict[Hashable, ClientGroup] = {}
         self._kinds: dict[Hashable, int] = {}
@@ -52,6 +54,12 @@ class Desks:
     def get(self, owner: bytes, rtype: int) -> Desk | None:
         """The desk of a service's owner for A, AAAA or CNAME."""
         return self._desks.get((owner, rtype))
+
+    def uniform_group(self) -> ClientGroup:
+        """A group that tells no client from another, for static data."""
+        return ClientGroup(
+            one_class(self._table), longest=self._longest, use=self._use, memory=self._memory
+        )
 
     def _of_zone(self, zone: Zone) -> Iterator[Desk]:
         for node in zone.nodes.values():
@@ -89,7 +97,13 @@ class Desks:
         networks = longest_prefixes(filters)
         key = (id(classes), networks)
         if key not in self._groups:
-            self._groups[key] = ClientGroup(classes, longest=self.longest, networks=networks)
+            self._groups[key] = ClientGroup(
+                classes,
+                longest=self._longest,
+                networks=networks,
+                use=self._use,
+                memory=self._memory,
+            )
         return self._groups[key]
 
 

@@ -15,9 +15,14 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 BATCH: Final = 64  # datagrams a call; more makes TCP and timers wait, fewer costs system calls
-MAX_DATAGRAM: Final = 2048  # a query needs 12 + 255 + 4 octets and its options
+MAX_DATAGRAM: Final = 1232  # what our OPT says we take; a longer query is cut, and dropped
+NEAR_OCTETS: Final = 512
+"""The octets of a datagram that a batch keeps close together, so that one small copy takes all of
+them out; the rest, which hardly any query has, lies elsewhere.
+"""
 
 _MSG_DONTWAIT: Final = 0x40
+_MSG_TRUNC: Final = 0x20
 _NAME_OCTETS: Final = 28  # struct sockaddr_in6; sockaddr_in has 16
 _CONTROL_OCTETS: Final = 64  # room for one struct in6_pktinfo and its header
 
@@ -29,6 +34,11 @@ _sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 
 class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def _point(vector: _Iovec, memory: ctypes.Array[ctypes.c_char], at: int, length: int) -> None:
+    vector.base = ctypes.addressof(memory) + at
+    vector.length = length
 
 
 class _Header(ctypes.Structure):
@@ -52,12 +62,17 @@ assert ctypes.sizeof(_Header) == _HEADER_OCTETS, "struct mmsghdr of another mach
 _INTS: Final = _HEADER_OCTETS // 4
 _CONTROL_LENGTH_AT: Final = 40 // 8  # in 64-bit units
 _LENGTH_AT: Final = 56 // 4
+_FLAGS_FROM_LENGTH: Final = 48 // 4 - _LENGTH_AT
+_FAR_OCTETS: Final = MAX_DATAGRAM - NEAR_OCTETS
 
 
 Answer = Callable[[bytes, bytes], bytes | None]
 """(octets of a message, packed address of the client) -> reply octets, or None for silence."""
 
 Failed = Callable[[Exception], None]
+
+
+Slot = tuple[int, int, int, slice, int, int]
 
 
 class Exchange(NamedTuple):
@@ -83,37 +98,31 @@ class Batch:
         self._with_control = with_control
         names = ctypes.create_string_buffer(BATCH * _NAME_OCTETS)
         control = ctypes.create_string_buffer(BATCH * _CONTROL_OCTETS)
-        received = ctypes.create_string_buffer(BATCH * MAX_DATAGRAM)
+        near = ctypes.create_string_buffer(BATCH * NEAR_OCTETS)
+        far = ctypes.create_string_buffer(BATCH * _FAR_OCTETS)
         replies = ctypes.create_string_buffer(BATCH * max_reply)
-        in_vectors, out_vectors = (_Iovec * BATCH)(), (_Iovec * BATCH)()
+        in_vectors, out_vectors = (_Iovec * (BATCH * 2))(), (_Iovec * BATCH)()
         in_headers, out_headers = (_Header * BATCH)(), (_Header * BATCH)()
-        for headers, vectors, memory, slot in (
-            (in_headers, in_vectors, received, MAX_DATAGRAM),
-            (out_headers, out_vectors, replies, max_reply),
-        ):
-            for i in range(BATCH):
-                vectors[i].base = ctypes.addressof(memory) + i * slot
-                vectors[i].length = slot
-                headers[i].name = ctypes.addressof(names) + i * _NAME_OCTETS
-                headers[i].name_length = _NAME_OCTETS if self._is_ipv6 else 16
-                headers[i].iov = ctypes.addressof(vectors[i])
-                headers[i].iov_count = 1
+        for i in range(BATCH):
+            _point(in_vectors[i * 2], near, i * NEAR_OCTETS, NEAR_OCTETS)
+            _point(in_vectors[i * 2 + 1], far, i * _FAR_OCTETS, _FAR_OCTETS)
+            _point(out_vectors[i], replies, i * max_reply, max_reply)
+            for header, vector, vectors in (
+                (in_headers[i], in_vectors[i * 2], 2),
+                (out_headers[i], out_vectors[i], 1),
+            ):
+                header.name = ctypes.addressof(names) + i * _NAME_OCTETS
+                header.name_length = _NAME_OCTETS if self._is_ipv6 else 16
+                header.iov = ctypes.addressof(vector)
+                header.iov_count = vectors
                 if with_control:
-                    headers[i].control = ctypes.addressof(control) + i * _CONTROL_OCTETS
+                    header.control = ctypes.addressof(control) + i * _CONTROL_OCTETS
         self._slots = _slots(max_reply, is_ipv6=self._is_ipv6)
         self._in_address = ctypes.addressof(in_headers)
         self._out_address = ctypes.addressof(out_headers)
-        self._keep = (
-            names,
-            control,
-            received,
-            replies,
-            in_vectors,
-            out_vectors,
-            in_headers,
-            out_headers,
-        )
-        self._received = memoryview(received).cast("B")
+        self._keep = (control, in_vectors, in_headers, out_headers)
+        self._near = memoryview(near).cast("B")
+        self._far = memoryview(far).cast("B")
         self._replies = memoryview(replies).cast("B")
         self._names = memoryview(names).cast("B")
         self._in_ints = memoryview(in_headers).cast("B").cast("I")
@@ -131,18 +140,20 @@ class Batch:
         if not count:
             return NOTHING
         # One copy of the whole batch; slices of bytes are cheaper than slices of memory views.
-        octets = self._received[: count * MAX_DATAGRAM].tobytes()
+        octets = self._near[: count * NEAR_OCTETS].tobytes()
         names = self._names[: count * _NAME_OCTETS].tobytes()
         ints, replies, sizes = self._in_ints, self._replies, self._out_sizes
         silent = []
-        for i, at, length_at, source, stop, reply_at, size_at in self._slots[:count]:
+        for i, at, length_at, source, reply_at, size_at in self._slots[:count]:
             length = ints[length_at]
             reply = None
-            if length < MAX_DATAGRAM:  # longer ones were cut
-                try:
-                    reply = answer(octets[at : at + length], names[source:stop])
-                except Exception as error:  # noqa: BLE001  the border: the next one must be read
-                    failed(error)
+            try:
+                if length <= NEAR_OCTETS:
+                    reply = answer(octets[at : at + length], names[source])
+                elif not ints[length_at + _FLAGS_FROM_LENGTH] & _MSG_TRUNC:
+                    reply = answer(self._join(i, length), names[source])
+            except Exception as error:  # noqa: BLE001  the border: the next one must be read
+                failed(error)
             if reply is None:
                 silent.append(i)
             else:
@@ -150,6 +161,12 @@ class Batch:
                 replies[reply_at : reply_at + size] = reply
                 sizes[size_at] = size
         return Exchange(count, len(silent), self._send(count, silent))
+
+    def _join(self, i: int, length: int) -> bytes:
+        """The octets of a long datagram."""
+        near, far = i * NEAR_OCTETS, i * _FAR_OCTETS
+        rest = self._far[far : far + length - NEAR_OCTETS]
+        return bytes(self._near[near : near + NEAR_OCTETS]) + bytes(rest)
 
     def _receive(self) -> int:
         """How many datagrams came; 0 when none waits."""
@@ -197,18 +214,17 @@ class Batch:
         return unsent
 
 
-def _slots(max_reply: int, *, is_ipv6: bool) -> tuple[tuple[int, ...], ...]:
+def _slots(max_reply: int, *, is_ipv6: bool) -> tuple[Slot, ...]:
     """For each datagram of a batch: its number, and where in the batch's memory are its octets, its
-    length, its source address from and to, its reply and the reply's size.
+    length, its source address, its reply and the reply's size.
     """
     start, stop = (8, 24) if is_ipv6 else (4, 8)  # the address within a sockaddr
     return tuple(
         (
             i,
-            i * MAX_DATAGRAM,
+            i * NEAR_OCTETS,
             i * _INTS + _LENGTH_AT,
-            i * _NAME_OCTETS + start,
-            i * _NAME_OCTETS + stop,
+            slice(i * _NAME_OCTETS + start, i * _NAME_OCTETS + stop),
             i * max_reply,
             i * 2 + 1,
         )

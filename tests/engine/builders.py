@@ -32,6 +32,7 @@ ORIGIN = "gslb.test"
 RESOLVER = "203.0.113.53"
 """Where queries come from that do not say otherwise: a documentation network, in no map here."""
 
+NO_CHECKS = HealthSnapshot()
 UP = SiteHealth(up=True, flip_s=300.0, reason="")
 DOWN = SiteHealth(up=False, flip_s=300.0, since_at=1_700_000_000.0, reason="HTTP 503")
 UNKNOWN = SiteHealth(up=None)
@@ -164,7 +165,7 @@ class World:
         ground = make_ground(self.zones, desks, self.limits, generation=self.generation)
         object.__setattr__(self, "ground", ground)
 
-    def engine(self, snapshot: HealthSnapshot = HealthSnapshot(), **more: Any) -> Engine:
+    def engine(self, snapshot: HealthSnapshot = NO_CHECKS, **more: Any) -> Engine:
         """A new engine."""
         return Engine(self.ground, health=snapshot, measurements=self.measurements, **more)
 

@@ -1,6 +1,6 @@
 """The laws of deciding (docs/architecture.md), each asked for over the wire.
 
-Law 6 has its property tests in test_scope.py as well.
+Law 6 has its property tests in test_law_6.py as well.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class World:
         general = self.engine.answer(query, source)
         expected = self._check(query, general)
         for _ in range(2):
-            assert same(self._check(query, self.fast.answer(query, source)), expected)
+            reply = self.fast.answer(query, source)
+            assert reply == general or same(self._check(query, reply), expected)
         return general
 
     def _check(self, query: bytes, reply: bytes | None) -> dns.message.Message | None:

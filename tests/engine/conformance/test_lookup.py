@@ -258,5 +258,5 @@ def test_i16_a_service_whose_sites_are_all_down_still_answers():
     down = {site: SiteHealth(up=False) for site in ("eu", "na", "other")}
     world = World(rel_zone(), table=make_table(), health=HealthSnapshot(1, down))
     query = message(question(rel("geo")), additional=(opt(),))
-    expect(world.send(query, "193.0.0.1"), answer=["geo 5 IN A 198.51.100.1"])
+    expect(world.send(query, "193.0.0.1"), answer=["geo 30 IN A 198.51.100.1"])
     expect(world.ask(rel("dark")), authority=SOA)  # `nodata` was chosen explicitly

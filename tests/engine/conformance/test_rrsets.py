@@ -26,7 +26,6 @@ def test_rfc3597_an_unknown_type_is_answered_as_it_was_written():
 
 
 def test_rfc3597_unknown_rdata_is_neither_compressed_nor_folded():
-    octets = WORLD.octets(message(question("www.foo.", 1)))
     octets = WORLD.octets(message(question(rel("generic"), 65281), additional=(opt(),)))
     assert octets is not None
     (record, _) = walk(octets).records
@@ -102,7 +101,7 @@ DEEPEST = "a." * 120 + "rel.test.zone."
 
 @pytest.mark.parametrize("asked", [LONGEST, DEEPEST])
 def test_the_longest_names_are_denied_like_others(asked):
-    assert len(name(asked)) in (255, 255)
+    assert len(name(asked)) == 255
     reply = WORLD.ask(asked)
     assert reply.rcode() == 3
     assert rows(reply.authority) == [

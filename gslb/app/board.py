@@ -1,0 +1,183 @@
+"""The demo's table: from what a node says of itself to what people see. Pure.
+
+Laws:
+1. A rate is the difference of two samples over the time between them; it is 0 while there is one.
+2. A site that is down but held says so: it still gets answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+EVENTS_SHOWN = 4
+
+_STYLES = {"up": "green", "down": "bold red", "held": "bold yellow", "unknown": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A node's status (`NodeInsight.status`), and when it was taken in monotonic seconds."""
+
+    status: Mapping[str, Any]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One site. state: up, down, held or unknown. since_s: its age, None while there is none.
+
+    flip_s: seconds to the earliest possible change, which is the longest TTL that answers get;
+    None when none is due. answers: those that began with this site.
+    """
+
+    name: str
+    state: str
+    since_s: float | None
+    flip_s: float | None
+    answers: int
+    answers_per_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What is shown. queries: messages over UDP and TCP together."""
+
+    rows: tuple[Row, ...]
+    queries: int
+    answers: int
+    answers_per_s: float
+    alerts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What stands under the table. own: the demo's own queries, in a line. keys: what may be
+    pressed.
+    """
+
+    own: str = ""
+    clients: Mapping[str, str] | None = None
+    events: Sequence[str] = ()
+    keys: str = ""
+
+
+def compose_board(older: Sample, newer: Sample, at: float) -> Board:
+    """The board of a moment in Unix seconds, with rates since the older sample (law 1)."""
+    span_s = newer.now - older.now
+    before, after = _answers(older.status), _answers(newer.status)
+
+    def rate(grown: int) -> float:
+        return grown / span_s if span_s > 0 else 0.0
+
+    rows = tuple(
+        Row(
+            name=name,
+            state="held" if site["held"] else site["state"],
+            since_s=max(0.0, at - site["since_at"]) if site["since_at"] else None,
+            flip_s=site["flip_s"],
+            answers=after[name],
+            answers_per_s=rate(after[name] - before[name]),
+            reason=site["reason"],
+        )
+        for name, site in newer.status["sites"].items()
+    )
+    return Board(
+        rows=rows,
+        queries=_queries(newer.status),
+        answers=after.total(),
+        answers_per_s=rate(after.total() - before.total()),
+        alerts=tuple(newer.status["alerts"]),
+    )
+
+
+def _answers(status: Mapping[str, Any]) -> Counter[str]:
+    """Answers by the site that they began with, of all services."""
+    counts: Counter[str] = Counter()
+    for entry in status["answers"]:
+        counts[entry["site"]] += entry["count"]
+    return counts
+
+
+def _queries(status: Mapping[str, Any]) -> int:
+    counters = status["counters"]
+    return int(counters.get("udp_queries", 0) + counters.get("tcp_queries", 0))
+
+
+# ---------------------------------------------------------------- on a terminal
+
+
+def render_board(board: Board, notes: Notes) -> RenderableType:
+    """The board as it is drawn on a terminal; EVENTS_SHOWN lines are kept for events, so that the
+    picture does not jump.
+    """
+    events = list(notes.events)[-EVENTS_SHOWN:]
+    lines = [
+        Text(f"{board.answers:,} answers, {board.answers_per_s:.1f}/s; {board.queries:,} queries"),
+        Text(notes.own),
+        Text("  ".join(f"{label} > {site}" for label, site in (notes.clients or {}).items())),
+        *(Text(f"ALERT {alert}", style="bold yellow") for alert in board.alerts),
+        Text("events", style="bold"),
+        *(Text(f"  {line}", style="dim") for line in events),
+        *(Text("") for _ in range(EVENTS_SHOWN - len(events))),
+        Text(notes.keys, style="bold"),
+    ]
+    for line in lines:
+        line.no_wrap, line.overflow = not line.plain.startswith("ALERT"), "ellipsis"
+    return Group(_draw_table(board.rows), *lines)
+
+
+def _draw_table(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+    for name in ("#", "site", "state"):
+        table.add_column(name, no_wrap=True)
+    for name in ("since", "TTL up to", "answers", "per s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    for number, row in enumerate(rows, start=1):
+        state = Text(row.state, style=_STYLES[row.state])
+        cells = (tell_age(row.since_s), tell_horizon(row.flip_s), f"{row.answers:,}")
+        table.add_row(
+            str(number), row.name, state, *cells, f"{row.answers_per_s:.1f}", Text(row.reason)
+        )
+    return table
+
+
+# ---------------------------------------------------------------- in a pipe
+
+
+def board_lines(board: Board, notes: Notes) -> Iterator[str]:
+    """The board as lines of text: one for all, one a site, one an alert."""
+    yield f"answers={board.answers} per_s={board.answers_per_s:.1f} queries={board.queries}" + (
+        f" ({notes.own})" if notes.own else ""
+    )
+    for row in board.rows:
+        yield (
+            f"  {row.name}: {row.state} for {tell_age(row.since_s)}, TTL up to"
+            f" {tell_horizon(row.flip_s)}, answers={row.answers}"
+            f" per_s={row.answers_per_s:.1f}, {row.reason}"
+        )
+    for alert in board.alerts:
+        yield f"  ALERT {alert}"
+
+
+def tell_age(seconds: float | None) -> str:
+    """A time that has passed, as people say it: `42 s`, `7 min`, `3 h`, `2 d`; `-` for none."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def tell_horizon(flip_s: float | None) -> str:
+    """The time to the earliest possible change: `6 s`, or `max` when none is due."""
+    return "max" if flip_s is None else f"{flip_s:g} s"
