@@ -90,7 +90,7 @@ def _print_event(console: Console, line: str) -> None:
 def intro(stage: Stage, path: Path, *, width: int) -> Iterator[Text]:
     """What runs where, and the lines to try."""
     system = stage.system
-    shown = os.path.relpath(path)
+    shown = min(os.path.relpath(path), str(path), key=len)
     yield Text(f"One name server and {len(stage.backends)} regions from {shown}:", style="bold")
     yield Text(f"  DNS      {', '.join(map(str, system.dns))} (UDP and TCP)")
     if system.admin is not None:

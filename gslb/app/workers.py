@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Workers:
 
     def send_report(self, report: Report) -> None:
         """Hands a report to every worker, and to those that start later."""
-        line = self._reports[report.agent] = {"report": asdict(report)}
+        line = self._reports[report.agent] = {"report": dump_report(report)}
         for worker in self._workers:
             worker.send(line)
 
@@ -141,6 +141,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def dump_report(report: Report) -> Line:
+    """A report as plain data, which `load_report` reads. Its mapping of sites may be of any kind."""
+    sites = {name: asdict(site) for name, site in report.sites.items()}
+    return asdict(replace(report, sites={})) | {"sites": sites}
 
 
 def load_report(told: Line) -> Report:

@@ -57,7 +57,9 @@ def _spell(draw: random.Random) -> bytes:
     if len(octets) > 255:
         return b"\0"
     # Length octets are no letters, so they stay as they are.
-    return bytes(c ^ 0x20 if chr(c).isalpha() and c < 0x80 and draw.random() < 0.3 else c for c in octets)
+    return bytes(
+        c ^ 0x20 if chr(c).isalpha() and c < 0x80 and draw.random() < 0.3 else c for c in octets
+    )
 
 
 def _flip(octets: bytearray, draw: random.Random) -> None:

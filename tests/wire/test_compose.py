@@ -38,10 +38,10 @@ def test_a_reply_octet_by_octet():
     )
     assert compose_reply(reply) == (
         b"\xbe\xef\x84\x00\0\1\0\2\0\0\0\1"
-        + b"\3www\4Shop\7example\0\0\1\0\1"
-        + b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x09\0\x0a\4mail\xc0\x10"
-        + b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x06\0\x0a\1x\xc0\x30"
-        + b"\0\0\x29\x04\xd0\0\0\x80\0\0\5\0\3\0\1x"
+        b"\3www\4Shop\7example\0\0\1\0\1"
+        b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x09\0\x0a\4mail\xc0\x10"
+        b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x06\0\x0a\1x\xc0\x30"
+        b"\0\0\x29\x04\xd0\0\0\x80\0\0\5\0\3\0\1x"
     )
 
 
@@ -120,9 +120,7 @@ def test_rrsets_are_whole_or_absent():
 
 
 def test_the_room_of_opt_is_taken_first():
-    reply = Reply(
-        1, 0x8400, 0, ASKED, (a("www.shop.example."),), opt=Opt(1232, dnssec_ok=False)
-    )
+    reply = Reply(1, 0x8400, 0, ASKED, (a("www.shop.example."),), opt=Opt(1232, dnssec_ok=False))
     assert len(compose_reply(reply, ROOM + 27)) == ROOM + 27
     cut = compose_reply(reply, ROOM + 26)
     assert len(cut) == ROOM + 11
@@ -147,9 +145,13 @@ names = st.lists(label, max_size=4).map(
 
 @given(names, st.lists(st.tuples(names, names), max_size=12))
 def test_any_names_are_read_back_by_dnspython(asked, pairs):
-    rrsets = tuple(Owned(o, codes.MX, 60, ((at.to_bytes(2, "big"), t),)) for at, (o, t) in enumerate(pairs))
+    rrsets = tuple(
+        Owned(o, codes.MX, 60, ((at.to_bytes(2, "big"), t),)) for at, (o, t) in enumerate(pairs)
+    )
     octets = compose_reply(Reply(1, 0x8400, 0, question(asked, "MX"), rrsets))
     parsed = dns.message.from_wire(octets, one_rr_per_rrset=True)
-    found = [(one.name.to_wire().lower(), one[0].exchange.to_wire().lower()) for one in parsed.answer]
+    found = [
+        (one.name.to_wire().lower(), one[0].exchange.to_wire().lower()) for one in parsed.answer
+    ]
     assert found == [(owner.lower(), target.lower()) for owner, target in pairs]
     assert parsed.question[0].name.to_wire() == asked

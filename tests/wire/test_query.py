@@ -62,7 +62,7 @@ def test_octets_behind_the_message_are_counted(trailing):
         (message(WWW, WWW, additional=(opt(),)), False, False),
         (message(WWW, additional=(opt(), opt())), True, True),
         (message(WWW, additional=(opt(length=5),)), True, True),
-        (message(WWW, additional=(record(b"\0")[:-1], )), True, False),
+        (message(WWW, additional=(record(b"\0")[:-1],)), True, False),
         (message(WWW, counts=(1, 0, 0, 1)), True, False),
     ],
 )

@@ -131,9 +131,7 @@ def test_a_fault_of_the_master_file_keeps_the_zone_from_loading(lines, expected)
 def test_a_name_server_may_be_no_alias():
     zone, faults = build("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns CNAME a\na A 192.0.2.1\n")
     assert zone is not None
-    assert faults == [
-        "warning: line 3: points to ns.z.test., which is a CNAME (RFC 2181 10.3)"
-    ]
+    assert faults == ["warning: line 3: points to ns.z.test., which is a CNAME (RFC 2181 10.3)"]
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,36 @@ def test_any_text_gives_records_and_faults(text):
     read_master(text, ORIGIN)
 
 
-TOKENS = ["www", "@", "*", "5", "IN", "A", "TXT", "192.0.2.1", '"', "(", ")", "\n", "\t", ";", "\\#"]
-TOKENS += ["$TTL", "$ORIGIN", "$GENERATE", "1-3", "h$", "${0,3,d}", "\\", "\\000", "\r\n", "TYPE9", " "]
+TOKENS = [
+    "www",
+    "@",
+    "*",
+    "5",
+    "IN",
+    "A",
+    "TXT",
+    "192.0.2.1",
+    '"',
+    "(",
+    ")",
+    "\n",
+    "\t",
+    ";",
+    "\\#",
+]
+TOKENS += [
+    "$TTL",
+    "$ORIGIN",
+    "$GENERATE",
+    "1-3",
+    "h$",
+    "${0,3,d}",
+    "\\",
+    "\\000",
+    "\r\n",
+    "TYPE9",
+    " ",
+]
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=30).map(" ".join))

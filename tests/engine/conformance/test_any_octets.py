@@ -13,7 +13,9 @@ from tests.engine.conformance.invariants import check_reply
 from tests.engine.conformance.octets import ecs, message, name, opt, option, question, record
 
 WORLD = rel_world()
-SOURCES = st.sampled_from([ip_address(a).packed for a in ("127.0.0.1", "8.8.8.8", "::1", "::ffff:1.2.3.4")])
+SOURCES = st.sampled_from(
+    [ip_address(a).packed for a in ("127.0.0.1", "8.8.8.8", "::1", "::ffff:1.2.3.4")]
+)
 NAMES = [
     rel(label)
     for label in (
@@ -22,7 +24,29 @@ NAMES = [
         *("www.child", "signed", "svc", "generic", "x.wildgeo", "*.wild"),
     )
 ] + ["example.org.", ".", "version.bind."]
-TYPES = [0, 1, 2, 5, 6, 15, 16, 28, 33, 41, 43, 64, 65, 97, 128, 250, 252, 255, 65280, 0x4101, 0x6101]
+TYPES = [
+    0,
+    1,
+    2,
+    5,
+    6,
+    15,
+    16,
+    28,
+    33,
+    41,
+    43,
+    64,
+    65,
+    97,
+    128,
+    250,
+    252,
+    255,
+    65280,
+    0x4101,
+    0x6101,
+]
 OPTIONS = [
     ecs(1, 24, b"\x08\x08\x08"),
     ecs(1, 24, b"\xc1\0\6"),

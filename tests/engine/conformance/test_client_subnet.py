@@ -50,7 +50,9 @@ def test_s2_the_subnet_decides_and_comes_back_with_the_scope(sent, expected, ech
     assert subnets(reply) == [echo]
 
 
-@pytest.mark.parametrize(("sent", "echo"), [(ecs(1, 0), ("0.0.0.0", 0, 0)), (ecs(2, 0), ("::", 0, 0))])
+@pytest.mark.parametrize(
+    ("sent", "echo"), [(ecs(1, 0), ("0.0.0.0", 0, 0)), (ecs(2, 0), ("::", 0, 0))]
+)
 def test_s3_an_empty_subnet_leaves_it_to_the_source_address(sent, echo):
     reply = ask_geo(sent, source="193.0.6.1")
     assert rows(reply.answer) == [EU]
@@ -200,7 +202,15 @@ def test_s13_a_server_that_is_told_to_ignores_the_option(payload):
 
 @pytest.mark.parametrize(
     "network",
-    [b"\x0a\0\0", b"\xc0\xa8\1", b"\x7f\0\0", b"\xac\x10\0", b"\x64\x40\0", b"\xa9\xfe\1", b"\xe0\0\0"],
+    [
+        b"\x0a\0\0",
+        b"\xc0\xa8\1",
+        b"\x7f\0\0",
+        b"\xac\x10\0",
+        b"\x64\x40\0",
+        b"\xa9\xfe\1",
+        b"\xe0\0\0",
+    ],
 )
 def test_s14_a_private_subnet_leaves_it_to_the_source_address(network):
     for source, expected in (("193.0.6.1", EU), ("8.8.8.8", NA)):

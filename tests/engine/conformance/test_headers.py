@@ -96,7 +96,9 @@ def test_other_classes_are_refused(rclass):
     assert WORLD.send(message(question(rel("www"), rclass=rclass))).rcode() == REFUSED
 
 
-@pytest.mark.parametrize(("qname", "rcode"), [("www", NOERROR), ("nope", NXDOMAIN), ("geo", NOERROR)])
+@pytest.mark.parametrize(
+    ("qname", "rcode"), [("www", NOERROR), ("nope", NXDOMAIN), ("geo", NOERROR)]
+)
 def test_class_any_is_answered_as_in_without_aa(qname, rcode):
     reply = WORLD.send(message(question(rel(qname), rclass=255), additional=(opt(),)))
     asked = WORLD.ask(rel(qname))
@@ -178,7 +180,9 @@ def test_records_in_a_query_are_ignored(section, owner):
     assert rows(reply.answer) == ["www 300 IN A 192.0.2.10", "www 300 IN A 192.0.2.11"]
 
 
-@pytest.mark.parametrize("owner", [b"\xc0\xff", b"\xff\xff", b"\x40a\0", b"\xc0\x00", b"\1a" * 200 + b"\0"])
+@pytest.mark.parametrize(
+    "owner", [b"\xc0\xff", b"\xff\xff", b"\x40a\0", b"\xc0\x00", b"\1a" * 200 + b"\0"]
+)
 def test_broken_records_in_a_query_are_malformed(owner):
     reply = WORLD.send(message(WWW, authority=(record(owner),)))
     assert (reply.rcode(), len(reply.question)) == (FORMERR, 1)
