@@ -36,9 +36,6 @@ from gslb.telemetry.logs import get_logger
 
 MAX_SWAPS_PER_S = 5
 MERGE_EVERY_S = 1.0
-MAX_UDP_OCTETS = (
-    4096  # what a reload may raise `edns.udp_size` to; 256 kB a socket
-)
 
 # Fields of `System` that are read once, and what the operator calls them (law 3).
 _FIXED = {
@@ -79,9 +76,7 @@ class Node:
         self._sockets = [
             (open_udp(one, share=share), open_tcp(one, share=share)) for one in endpoints
         ]
-        self.udp = [
-            UdpServer(udp, self.fast.answer, max_reply=MAX_UDP_OCTETS) for udp, _ in self._sockets
-        ]
+        self.udp = [UdpServer(udp, self.fast.answer) for udp, _ in self._sockets]
         self.tcp = TcpServer(self._answer_tcp, assembled.system.limits)
         self._install()
 

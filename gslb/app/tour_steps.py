@@ -42,7 +42,7 @@ def _judge_place(tour: Tour, network: Network, reply: Reply, most: int) -> Point
     ttl = reply.answer[0].ttl if reply.answer else 0
     ok = site == network.site and scope is not None and 0 < scope <= 24 and 0 < ttl <= most
     return Point(
-        f"{network.place}, {network.subnet}, is sent to {network.site}",
+        f"{network.place} ({network.subnet}) goes to {network.site}",
         f"{site}, scope /{scope}, TTL {ttl} s",
         ok=ok,
     )
@@ -211,7 +211,7 @@ STEPS: Final = (
     Step("The regions are up", "waits for the first round of checks", start_up),
     Step(
         "Clients are sent to the region that serves them",
-        f"asks for {WWW.rstrip('.')} with a client subnet (ECS), as public resolvers do",
+        f"asks for {WWW.rstrip('.')} with a client subnet (ECS), as resolvers do",
         ask_around,
     ),
     Step("What is answered works", f"fetches a page from the address for {HOME.label}", fetch),
@@ -281,7 +281,7 @@ def _tell_states(tour: Tour) -> str:
 
 
 def _tell_counts(counts: Counter[str] | Counter[str | None]) -> str:
-    return ", ".join(f"{site} {times}" for site, times in sorted(counts.items(), key=str))
+    return ", ".join(f"{site} {times}" for site, times in counts.most_common())
 
 
 def _judge_move(tour: Tour, seen: Watch, site: str, limit_s: float, *, is_up: bool) -> Point:

@@ -26,7 +26,7 @@ from gslb.config.fields import (
     TextField,
 )
 from gslb.config.words import shown
-from gslb.model.system import Endpoint
+from gslb.model.system import MAX_UDP_SIZE, Endpoint
 
 MAX_WORKERS = 64
 DEFAULT_DNS = (Endpoint("127.0.0.1", 5300), Endpoint("::1", 5300))
@@ -102,7 +102,7 @@ class HealthEntry(Entry):
 class EdnsEntry(Entry):
     """What the name server grants by EDNS."""
 
-    udp_size: Annotated[int, Field(ge=512, le=4096)] = 1232
+    udp_size: Annotated[int, Field(ge=512, le=MAX_UDP_SIZE)] = 1232
     """Octets of the largest UDP answer. Above 1232, answers may be fragmented and lost."""
     client_subnet: bool = True
     """Whether the client subnet that a resolver sends (ECS, RFC 7871) decides, instead of the

@@ -35,7 +35,8 @@ UNCHECKED = SiteHealth()
 @dataclass(frozen=True, slots=True)
 class HealthSnapshot:
     """All sites at one moment. generation: grows by one with every swap. alerts: what an operator
-    should know."""
+    should know.
+    """
 
     generation: int = 0
     sites: Mapping[str, SiteHealth] = field(default_factory=lambda: MappingProxyType({}))

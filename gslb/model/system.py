@@ -11,6 +11,9 @@ from gslb.model.place import Network
 from gslb.model.service import Site
 from gslb.model.zone import ZoneSource
 
+MAX_UDP_SIZE = 4096
+"""The largest UDP answer that may be configured, in octets; BIND and Unbound cap theirs here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -14,6 +14,8 @@ import socket
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from gslb.model.system import MAX_UDP_SIZE
+
 BATCH: Final = 64  # datagrams a call; more makes TCP and timers wait, fewer costs system calls
 MAX_DATAGRAM: Final = 1232  # what our OPT says we take; a longer query is cut, and dropped
 NEAR_OCTETS: Final = 512
@@ -67,7 +69,9 @@ _FAR_OCTETS: Final = MAX_DATAGRAM - NEAR_OCTETS
 
 
 Answer = Callable[[bytes, bytes], bytes | None]
-"""(octets of a message, packed address of the client) -> reply octets, or None for silence."""
+"""(octets of a message, packed address of the client) -> at most MAX_UDP_SIZE octets of a reply, or
+None for silence.
+"""
 
 Failed = Callable[[Exception], None]
 
@@ -89,10 +93,8 @@ NOTHING: Final = Exchange(0, 0, 0)
 class Batch:
     """The memory of one socket."""
 
-    def __init__(self, sock: socket.socket, *, max_reply: int, with_control: bool) -> None:
-        """max_reply: octets of the longest reply. with_control: the socket asks for packet
-        information, which a reply must carry back.
-        """
+    def __init__(self, sock: socket.socket, *, with_control: bool) -> None:
+        """with_control: the socket asks for packet information, which a reply must carry back."""
         self._descriptor = sock.fileno()
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._with_control = with_control
@@ -100,13 +102,13 @@ class Batch:
         control = ctypes.create_string_buffer(BATCH * _CONTROL_OCTETS)
         near = ctypes.create_string_buffer(BATCH * NEAR_OCTETS)
         far = ctypes.create_string_buffer(BATCH * _FAR_OCTETS)
-        replies = ctypes.create_string_buffer(BATCH * max_reply)
+        replies = ctypes.create_string_buffer(BATCH * MAX_UDP_SIZE)
         in_vectors, out_vectors = (_Iovec * (BATCH * 2))(), (_Iovec * BATCH)()
         in_headers, out_headers = (_Header * BATCH)(), (_Header * BATCH)()
         for i in range(BATCH):
             _point(in_vectors[i * 2], near, i * NEAR_OCTETS, NEAR_OCTETS)
             _point(in_vectors[i * 2 + 1], far, i * _FAR_OCTETS, _FAR_OCTETS)
-            _point(out_vectors[i], replies, i * max_reply, max_reply)
+            _point(out_vectors[i], replies, i * MAX_UDP_SIZE, MAX_UDP_SIZE)
             for header, vector, vectors in (
                 (in_headers[i], in_vectors[i * 2], 2),
                 (out_headers[i], out_vectors[i], 1),
@@ -117,7 +119,7 @@ class Batch:
                 header.iov_count = vectors
                 if with_control:
                     header.control = ctypes.addressof(control) + i * _CONTROL_OCTETS
-        self._slots = _slots(max_reply, is_ipv6=self._is_ipv6)
+        self._slots = _slots(is_ipv6=self._is_ipv6)
         self._in_address = ctypes.addressof(in_headers)
         self._out_address = ctypes.addressof(out_headers)
         self._keep = (control, in_vectors, in_headers, out_headers)
@@ -214,7 +216,7 @@ class Batch:
         return unsent
 
 
-def _slots(max_reply: int, *, is_ipv6: bool) -> tuple[Slot, ...]:
+def _slots(*, is_ipv6: bool) -> tuple[Slot, ...]:
     """For each datagram of a batch: its number, and where in the batch's memory are its octets, its
     length, its source address, its reply and the reply's size.
     """
@@ -225,7 +227,7 @@ def _slots(max_reply: int, *, is_ipv6: bool) -> tuple[Slot, ...]:
             i * NEAR_OCTETS,
             i * _INTS + _LENGTH_AT,
             slice(i * _NAME_OCTETS + start, i * _NAME_OCTETS + stop),
-            i * max_reply,
+            i * MAX_UDP_SIZE,
             i * 2 + 1,
         )
         for i in range(BATCH)

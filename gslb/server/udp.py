@@ -43,14 +43,14 @@ class UdpCounters:
 class UdpServer:
     """Serves one bound socket. answer may be swapped at any time."""
 
-    def __init__(self, sock: socket.socket, answer: Answer, *, max_reply: int) -> None:
+    def __init__(self, sock: socket.socket, answer: Answer) -> None:
         self.answer = answer
         self.counters = UdpCounters()
         self._sock = sock
         wildcard = ip_address(sock.getsockname()[0].partition("%")[0]).is_unspecified
         if wildcard:
             _ask_packet_information(sock)
-        self._batch = Batch(sock, max_reply=max_reply, with_control=wildcard)
+        self._batch = Batch(sock, with_control=wildcard)
 
     def start(self) -> None:
         """Begins to answer in the running loop."""

@@ -1,7 +1,7 @@
-"""Domain names as uncompressed octets: length-prefixed labels and the root (RFC 1035 3.1).
+r"""Domain names as uncompressed octets: length-prefixed labels and the root (RFC 1035 3.1).
 
 Keys are lower case in ASCII only: octets from 0x80 on compare exactly (RFC 4343). Text is
-dnspython's business, because its escapes (`\\.`, `\\000`) are right.
+dnspython's business, because its escapes (`\.`, `\000`) are right.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def compile_zone(source: ZoneSource) -> tuple[Zone | None, tuple[ZoneFault, ...]
     return Zone(origin, source, build.nodes, soa, negative_soa(soa)), tuple(build.faults)
 
 
-# --- records -------------------------------------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------
 
 
 def _add_master(build: _Build) -> None:
@@ -175,7 +175,10 @@ def _add_apex(build: _Build) -> None:
     for text, name in zip(build.source.nameservers, names, strict=False):
         _add_nameserver_addresses(build, text, name)
     if codes.NS not in apex.rrsets and not _is_at_fault(build, "nameservers"):
-        build.fault("nameservers", "the zone needs name servers: here, or as NS in the master file")
+        build.fault(
+            "nameservers",
+            "the zone needs name servers: here, or as NS in the master file",
+        )
     if codes.SOA not in apex.rrsets:
         _make_soa(build, names)
 
@@ -238,7 +241,7 @@ def _contact_name(mail: str) -> Name:
     )
 
 
-# --- services ------------------------------------------------------------------------------------------------------
+# --- services -------------------------------------------------------------------------------------
 
 
 def _add_services(build: _Build) -> None:
@@ -279,7 +282,7 @@ def _service_refusal(build: _Build, service: Service, owner: bytes) -> str | Non
     return None
 
 
-# --- the whole -----------------------------------------------------------------------------------------------------
+# --- the whole ------------------------------------------------------------------------------------
 
 
 def _mark_cuts(build: _Build) -> None:

@@ -41,7 +41,11 @@ class _Tokenizer(dns.tokenizer.Tokenizer):
         self._offset = first_line - 1
         self.entry_line = first_line
 
-    def get(self, want_leading: bool = False, want_comment: bool = False) -> dns.tokenizer.Token:
+    def get(  # the signature is dnspython's
+        self,
+        want_leading: bool = False,  # noqa: FBT001, FBT002
+        want_comment: bool = False,  # noqa: FBT001, FBT002
+    ) -> dns.tokenizer.Token:
         """The next token; the reader asks for both kinds of extras only where an entry starts."""
         if want_leading and want_comment:
             self.entry_line = self.line_number + self._offset

@@ -148,13 +148,14 @@ def plan_of(engine, name="www", rtype=codes.A, key=0):
     return engine.plans.plan(engine.ground.desks.get(wire_name(name), rtype), key)
 
 
-def test_law_2_choices_hold_one_decision_for_each_turn_made_when_needed():
+def test_law_2_choices_hold_one_verdict_for_each_turn_made_when_needed():
     world = make_world(service("weighted", TRIO))
     desk = world.ground.desks.get(wire_name("www"), codes.A)
     choices = Choices(desk, Conditions(HealthSnapshot(), NO_MEASUREMENTS, "x"), 0)
-    assert (choices.period, set(choices.decisions)) == (6, {0})
+    assert (choices.period, len(choices.frames), set(choices.verdicts)) == (6, 6, {0})
     assert choices.at(4) is choices.at(4)
-    assert set(choices.decisions) == {0, 4}
+    assert set(choices.verdicts) == {0, 4}
+    assert Counter(choices.at(turn).first for turn in range(6)) == {"a": 3, "b": 2, "c": 1}
 
 
 @given(start=st.integers(0, 5), uses=st.integers(0, 40))
@@ -162,7 +163,7 @@ def test_a_plan_counts_each_of_its_turns(start, uses):
     desk = COUNTED.ground.desks.get(wire_name("www"), codes.A)
     choices = Choices(desk, Conditions(HealthSnapshot(), NO_MEASUREMENTS, "x"), 0)
     plan = Plan(choices, start)
-    given_out = Counter(choices.at(plan.take_turn()).sites[0] for _ in range(uses))
+    given_out = Counter(choices.at(plan.take_turn()).first for _ in range(uses))
     assert +plan.count_answers() == given_out
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gslb.engine import groups
 from gslb.engine.clients import Classifier, one_class
-from gslb.engine.groups import ClientGroup, OptionUse, cut, network_of, plain_address
+from gslb.engine.groups import ClientGroup, Memory, OptionUse, cut, network_of, plain_address
 from gslb.model.service import FilterSpec
 from gslb.policy.base import NO_MEASUREMENTS
 from gslb.policy.registry import make_filter
@@ -119,8 +119,8 @@ def test_a_learned_subnet_says_what_the_general_look_up_says(ecs, networks):
     client = group.client(packed("9.1.1.1"), subnet(ecs))
     sent = payload(ecs)
     echo = option(8, sent[:3] + bytes((client.scope,)) + sent[4:])
-    assert told.rdata == len(echo).to_bytes(2, "big") + echo
-    assert told.key == (client.key if subnet(ecs).is_useful else None)
+    assert told[1] == len(echo).to_bytes(2, "big") + echo
+    assert told[0] == (client.key if subnet(ecs).is_useful else None)
     assert group.by_options == {option(8, sent): told}
 
 
@@ -144,8 +144,8 @@ def test_options_cut_short_are_left_to_the_general_path(octets):
 
 def test_a_second_subnet_is_ignored():
     first, second = option(8, payload("10.0.0.0/8")), option(8, payload("9.1.2.0/24"))
-    assert make_group().learn_options(first + second).key is None
-    assert make_group().learn_options(second + first).key == GERMANY
+    assert make_group().learn_options(first + second)[0] is None
+    assert make_group().learn_options(second + first)[0] == GERMANY
 
 
 def test_other_options_beside_a_subnet_change_nothing_and_are_not_remembered():
@@ -163,19 +163,35 @@ def test_what_the_operator_does_not_let_count_does_not():
     assert deaf.learn_options(sent) == (None, b"\0\0")
     named = make_group(use=OptionUse(nsid=True))
     assert named.learn_options(option(3, b"")) is None
-    assert named.learn_options(sent).key == GERMANY
+    assert named.learn_options(sent)[0] == GERMANY
 
 
 def test_law_3_memory_is_bounded_and_answers_stay_right_when_it_is_emptied(monkeypatch):
-    monkeypatch.setattr(groups, "MAX_REMEMBERED", 4)
-    group = make_group()
+    """Two groups share the bound."""
+    monkeypatch.setattr(groups, "MAX_REMEMBERED", 5)
+    memory = Memory()
+    pair = [make_group(memory=memory), make_group(memory=memory, networks=(24, 56))]
+    held = []
     for n in range(30):
-        key = group.learn_source(packed(f"9.{n}.0.1"))
-        assert key == (ELSEWHERE if n == 9 else GERMANY)
-        told = group.learn_options(option(8, payload(f"9.{n}.0.0/24")))
-        assert told.key == (ELSEWHERE if n == 9 else GERMANY)
-        assert 0 < len(group.by_source) <= 4
-        assert 0 < len(group.by_options) <= 4
+        for group in pair:
+            key = group.learn_source(packed(f"9.{n}.0.1"))
+            told = group.learn_options(option(8, payload(f"9.{n}.0.0/24")))
+            kind = ELSEWHERE if n == 9 else GERMANY
+            assert key == told[0] == (kind if group is pair[0] else (kind, packed(f"9.{n}.0.0")))
+            held.append(sum(len(one.by_source) + len(one.by_options) for one in pair))
+    assert 0 < max(held) <= 5
+
+
+def test_a_group_that_tells_nobody_apart_remembers_nothing():
+    group = ClientGroup(one_class(TABLE), longest=LONGEST)
+    for n in range(9):
+        sent = payload(f"9.{n}.0.0/{20 + n}")
+        echo = option(8, sent)
+        assert group.learn_options(echo) == (0, len(echo).to_bytes(2, "big") + echo)
+        assert group.learn_source(packed(f"9.{n}.0.1")) == 0
+    assert group.learn_options(b"") == (0, b"\0\0")
+    assert group.learn_options(option(8, b"\0\1\x18\x18\x09\1\2")) is None
+    assert group.by_options == group.by_source == {}
 
 
 def test_a_key_means_its_signature_and_has_a_place():

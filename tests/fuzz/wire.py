@@ -56,10 +56,9 @@ def _spell(draw: random.Random) -> bytes:
         octets = bytes((len(label),)) + label + octets
     if len(octets) > 255:
         return b"\0"
-    # Length octets are no letters, so they stay as they are.
-    return bytes(
-        c ^ 0x20 if chr(c).isalpha() and c < 0x80 and draw.random() < 0.3 else c for c in octets
-    )
+    # Length octets are no letters (the longest is 63), so they stay as they are.
+    small = bytes(c for c in b"abcdefghijklmnopqrstuvwxyz" if draw.random() < 0.3)
+    return octets.translate(bytes.maketrans(small, small.upper()))
 
 
 def _flip(octets: bytearray, draw: random.Random) -> None:

@@ -37,7 +37,7 @@ def serve(
 
     async def run() -> UdpServer:
         sock = open_udp(Endpoint(host, 0), share=False)
-        server = UdpServer(sock, answer, max_reply=1232)
+        server = UdpServer(sock, answer)
         address = sock.getsockname()[:2]
         server.start()
         await asyncio.to_thread(talk, server, address)
@@ -179,7 +179,7 @@ def test_a_wildcard_socket_of_ipv6_answers() -> None:
 def test_closing_answers_what_waits_already() -> None:
     async def run() -> None:
         sock = open_udp(Endpoint("127.0.0.1", 0), share=False)
-        server = UdpServer(sock, echo, max_reply=1232)
+        server = UdpServer(sock, echo)
         server.start()
         with asker() as client:
             for n in range(BATCH + 5):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row is read best on one line
 """What of a zone is made, and every fault that keeps one from loading."""
 
 from __future__ import annotations
@@ -111,8 +112,7 @@ def test_every_name_between_a_record_and_the_zone_exists():
             "line 5: DNAME is not supported; allowed: CNAME for one name, a wildcard CNAME for many"),
         ("* NS ns", "line 5: NS at a wildcard has no meaning (RFC 4592 4.2); name the delegated child"),
         ("x.other. A 192.0.2.1", "line 5: x.other. is outside the zone z.test."),
-        ("x NSEC y A", "line 5: NSEC is not allowed: "
-            "this server does not serve zones that were signed elsewhere"),
+        ("x NSEC y A", "line 5: NSEC is not allowed: this server does not serve zones that were signed elsewhere"),
         ("x TYPE255 \\# 0", "line 5: ANY is a type of queries, not of data"),
         ("x TYPE41 \\# 0", "line 5: OPT is a type of queries, not of data"),
         ("x TYPE0 \\# 0", "line 5: TYPE0 is a type of queries, not of data"),
@@ -174,28 +174,21 @@ def test_all_faults_are_told_at_once():
         ("$TTL 60\n@ SOA ns h 1 2 3 4 5\n", {},
             ["nameservers: the zone needs name servers: here, or as NS in the master file"]),
         (None, {"nameservers": {"ns.z.test": ()}},
-            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: "
-             "the parent must hold them as glue"]),
+            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: the parent must hold them as glue"]),
         (None, {"nameservers": {"ns.z.test": (), "ns2.z.test": ()}},
-            [f"nameservers.{ns}.z.test: lies inside the zone, so it needs addresses: "
-             "the parent must hold them as glue" for ns in ("ns", "ns2")]),
+            [f"nameservers.{ns}.z.test: lies inside the zone, so it needs addresses: the parent must hold them as glue" for ns in ("ns", "ns2")]),
         ("ns 60 TXT x\n", {"nameservers": {"ns.z.test": ()}},
-            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: "
-             "the parent must hold them as glue"]),
+            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: the parent must hold them as glue"]),
         (HEAD, {"nameservers": {"other.z.test": ()}},
-            ["nameservers.other.z.test: lies inside the zone, so it needs addresses: "
-             "the parent must hold them as glue"]),
+            ["nameservers.other.z.test: lies inside the zone, so it needs addresses: the parent must hold them as glue"]),
         ("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n", {"nameservers": {"ns.z.test": ()}},
-            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: "
-             "the parent must hold them as glue"]),
+            ["nameservers.ns.z.test: lies inside the zone, so it needs addresses: the parent must hold them as glue"]),
         (None, {"nameservers": NS1, "contact": "nobody"},
             ["contact: 'nobody' is no mail address; allowed: a mail address"]),
         (None, {"nameservers": NS1, "contact": "a@b..c"},
-            ["contact: 'a.b..c.' is not a domain name: A DNS label is empty.; "
-             "allowed: a mail address"]),
+            ["contact: 'a.b..c.' is not a domain name: A DNS label is empty.; allowed: a mail address"]),
         (None, {"nameservers": NS1, "services": (service("x." + "y" * 64),)},
-            [f"services.x.{'y' * 64}: 'x.{'y' * 64}' is not a domain name: "
-             "A DNS label is > 63 octets long."]),
+            [f"services.x.{'y' * 64}: 'x.{'y' * 64}' is not a domain name: A DNS label is > 63 octets long."]),
         (None, {"nameservers": NS1, "services": (service("x.other."),)},
             ["services.x.other.: x.other. is outside the zone z.test."]),
         (None, {"nameservers": NS1, "services": (service("x"), service("X"))},
@@ -203,18 +196,15 @@ def test_all_faults_are_told_at_once():
         (None, {"nameservers": NS1, "services": (service("ns1"),)},
             ["services.ns1: the master file or nameservers already hold A, AAAA at ns1.z.test."]),
         (None, {"nameservers": NS1, "services": (service("@", cname="a.b"),)},
-            ["services.@: answers with cname are not allowed at the zone's own name "
-             "(RFC 1034 3.6.2)"]),
+            ["services.@: answers with cname are not allowed at the zone's own name (RFC 1034 3.6.2)"]),
         (HEAD + "x TXT x\n", {"services": (service("x", cname="a.b"),)},
             ["services.x: the master file or nameservers already hold TXT at x.z.test."]),
         (HEAD + "x CNAME y\n", {"services": (service("x"),)},
             ["services.x: the master file or nameservers already hold CNAME at x.z.test."]),
         (HEAD + "sub NS ns\n", {"services": (service("x.sub"),)},
-            ["services.x.sub: lies in the delegated zone sub.z.test., "
-             "where this server answers nothing"]),
+            ["services.x.sub: lies in the delegated zone sub.z.test., where this server answers nothing"]),
         (None, {"nameservers": NS1, "negative_ttl": 300, "services": (service("x"),)},
-            ["warning: negative_ttl: negative answers live 300 s, "
-             "longer than a service's answer (30 s)"]),
+            ["warning: negative_ttl: negative answers live 300 s, longer than a service's answer (30 s)"]),
         (HEAD.replace("4 5", "4 55"), {"services": (service("x"),)},
             ["warning: line 2: negative answers live 55 s, longer than a service's answer (30 s)"]),
     ],

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row is read best on one line
 """A zone's faults as `gslb check` prints them: from the files to file:line:column (1.17)."""
 
 from __future__ import annotations
@@ -44,16 +45,14 @@ def test_every_fault_of_zone_and_master_file_is_told_with_its_place(folder):
     with pytest.raises(ConfigError) as error:
         load_zone(folder, master)
     assert str(error.value).split("\n") == [
-        "zones/z.yaml:4:3: services.www: "
-        "the master file or nameservers already hold A at www.z.test.",
+        "zones/z.yaml:4:3: services.www: the master file or nameservers already hold A at www.z.test.",
         "zones/z.zone:5:1: Text input is malformed.",
         "zones/z.zone:6:1: string too long",
         "zones/z.zone:7:1: A DNS label is > 63 octets long.",
         "zones/z.zone:8:1: d.z.test. has a CNAME and other data; a CNAME must stand alone",
         "zones/z.zone:11:1: f.other. is outside the zone z.test.",
         "zones/z.zone:12:1: TTL 2147483648 is above 2147483647",
-        "zones/z.zone:13:1: "
-        "DNAME is not supported; allowed: CNAME for one name, a wildcard CNAME for many",
+        "zones/z.zone:13:1: DNAME is not supported; allowed: CNAME for one name, a wildcard CNAME for many",
         "zones/z.zone:14:1: a second SOA at z.test.; one is allowed",
     ]
 
@@ -61,8 +60,7 @@ def test_every_fault_of_zone_and_master_file_is_told_with_its_place(folder):
 def test_warnings_do_not_keep_a_zone_from_loading(folder):
     found = load_zone(folder, HEAD + "x 60 A 192.0.2.1\nx 30 A 192.0.2.2\nsub NS ns\nsub TXT x\n")
     assert [str(warning) for warning in found.warnings] == [
-        "zones/z.zone:5:1: "
-        "records of one name and type have different TTLs; all get the lowest, 30",
+        "zones/z.zone:5:1: records of one name and type have different TTLs; all get the lowest, 30",
         "zones/z.zone:8:1: never answered: sub.z.test. is delegated",
     ]
     assert len(found.zones) == 1
@@ -86,15 +84,8 @@ def test_a_master_file_without_name_servers_or_soa(folder, missing):
     with pytest.raises(ConfigError) as error:
         load_zone(folder, master)
     assert str(error.value) == (
-        "zones/z.yaml: nameservers: the zone needs name servers: here, or as NS in the master file"
+        "zones/z.yaml:1:1: the zone needs name servers: here, or as NS in the master file"
     )
-
-
-@pytest.mark.parametrize("ttl", ["0", "{max: 0}", "{max: 30, min: 0}"])
-def test_the_ttl_of_a_service_never_is_0(folder, ttl):
-    zone = ZONE.replace("{s: {}}", f"{{s: {{}}}}, ttl: {ttl}")
-    with pytest.raises(ConfigError, match=r"z\.yaml:4:\d+: services\.www\.ttl"):
-        load_zone(folder, HEAD, zone)
 
 
 def test_the_ttl_of_a_service_is_30_unless_told(folder):

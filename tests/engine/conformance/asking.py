@@ -1,5 +1,6 @@
-"""Asks every way there is: the general path over UDP, the fast path before and after it has learned,
-and, where a test says so, the general path over TCP. Every reply is held to all invariants.
+"""Asks every way there is: the general path over UDP, the fast path before and after it has
+learned, and, where a test says so, the general path over TCP. Every reply is held to all
+invariants.
 """
 
 from __future__ import annotations

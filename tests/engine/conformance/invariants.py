@@ -1,4 +1,4 @@
-"""What holds for every reply whatever was asked: I1 to I14, with dnspython as the second opinion."""
+"""What holds for every reply whatever was asked: I1 to I14, with dnspython as second opinion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.engine.conformance.octets import DO, RA, RD, Malformed, Raw, Walked, walk
+from tests.engine.conformance.octets import DO, RA, RD, MalformedError, Raw, Walked, walk
 
 OPT, SOA, NS, CNAME = 41, 6, 2, 5
 NOERROR, NXDOMAIN = 0, 3
@@ -50,7 +50,7 @@ def check_reply(
 def maybe_walk(query: bytes) -> Walked | None:
     try:
         return walk(query)
-    except Malformed:
+    except MalformedError:
         return None
 
 

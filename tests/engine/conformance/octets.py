@@ -14,7 +14,7 @@ DO = 0x8000
 _PLAIN_LABEL = 63
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """The octets are no message."""
 
 
@@ -91,11 +91,11 @@ def message(
 
 
 def walk(octets: bytes) -> Walked:
-    """The parts of a message with uncompressed questions; raises Malformed."""
+    """The parts of a message with uncompressed questions; raises MalformedError."""
     try:
         return _walk(octets)
     except (struct.error, IndexError):
-        raise Malformed("cut short") from None
+        raise MalformedError("cut short") from None
 
 
 def _walk(octets: bytes) -> Walked:
@@ -113,9 +113,9 @@ def _walk(octets: bytes) -> Walked:
             records.append(Raw(section, owner, rtype, rclass, ttl, at, at + length))
             at += length
             if at > len(octets):
-                raise Malformed("record longer than the message")
+                raise MalformedError("record longer than the message")
     if at > len(octets):
-        raise Malformed("question longer than the message")
+        raise MalformedError("question longer than the message")
     return Walked(questions, records, at)
 
 
@@ -124,11 +124,11 @@ def _name_end(octets: bytes, at: int, *, plain: bool = False) -> int:
     while length := octets[at]:
         if length >= 0xC0 and not plain:
             if not 12 <= int.from_bytes(octets[at : at + 2], "big") & 0x3FFF < at:
-                raise Malformed("pointer forwards")
+                raise MalformedError("pointer forwards")
             return at + 2
         if length > _PLAIN_LABEL:
-            raise Malformed("label type")
+            raise MalformedError("label type")
         at += length + 1
     if at + 1 - start > 255:
-        raise Malformed("name too long")
+        raise MalformedError("name too long")
     return at + 1

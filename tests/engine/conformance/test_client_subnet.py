@@ -1,4 +1,4 @@
-"""RFC 7871: S1 to S15 (S11, that scopes never overlap, is a law of the engine with its own test)."""
+"""RFC 7871: S1 to S15 (S11, that scopes never overlap, is a law of the engine, tested there)."""
 
 from __future__ import annotations
 

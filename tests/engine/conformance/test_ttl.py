@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
-from tests.engine.conformance.asking import World, make_table, rel, rel_zone
+from tests.engine.conformance.asking import (
+    World,
+    compile_text,
+    geo_service,
+    make_table,
+    rel,
+    rel_zone,
+)
 from tests.engine.conformance.octets import message, opt, question
+from tests.engine.conformance.zones import REL
 
 SITES = ("eu", "na", "other")
 
@@ -29,6 +37,15 @@ def test_a_ttl_lies_between_the_services_bounds(up, flip_s, ttl):
     query = message(question(rel("geo")), additional=(opt(),))
     (rrset,) = world.send(query, "8.8.8.8").answer
     assert rrset.ttl == ttl
+
+
+@pytest.mark.parametrize(("ttl_max", "ttl_min"), [(0, 0), (1, 0), (30, 0)])
+def test_a_ttl_is_never_0(ttl_max, ttl_min):
+    health = HealthSnapshot(1, dict.fromkeys(SITES, SiteHealth(flip_s=0.0)))
+    service = geo_service(ttl_max=ttl_max, ttl_min=ttl_min)
+    world = World(compile_text(REL, "rel.test.zone", service), health=health)
+    (rrset,) = world.ask(rel("geo")).answer
+    assert rrset.ttl == 1
 
 
 def test_a_new_snapshot_is_answered_from_at_once():
