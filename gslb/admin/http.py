@@ -47,9 +47,10 @@ class AdminServer:
         await web.SockSite(self._runner, self._listener).start()
 
     async def close(self) -> None:
-        """Stops serving."""
+        """Stops serving, if it began at all."""
         if self._runner is not None:
             await self._runner.cleanup()
+        self._listener.close()
 
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, Literal, NamedTuple
 
-from dnslib import EDNS0, QTYPE, RCODE, DNSError, DNSRecord, EDNSOption
+import dns.rcode
+from dnslib import EDNS0, QTYPE, DNSError, DNSRecord, EDNSOption
 
 from gslb.model.system import Endpoint
 from gslb.wire import codes
@@ -97,7 +98,7 @@ def read_reply(octets: bytes, query: DNSRecord) -> Reply | None:
     opts = [record for record in message.ar if record.rtype == codes.OPT]
     extended = (opts[0].ttl >> 24) << 4 if opts else 0  # the upper bits of RCODE (RFC 6891 6.1.3)
     return Reply(
-        rcode=str(RCODE.get(extended | header.rcode)),
+        rcode=dns.rcode.to_text(dns.rcode.Rcode(extended | header.rcode)),
         is_authoritative=bool(header.aa),
         is_truncated=bool(header.tc),
         answer=_read_records(message.rr),
@@ -134,7 +135,7 @@ async def _exchange_udp(server: Endpoint, query: DNSRecord) -> Reply:
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as opened:
         opened.connect((server.host, server.port))
-        await loop.sock_sendall(opened, query.pack())
+        await loop.sock_sendall(opened, bytes(query.pack()))
         while True:
             reply = read_reply(await loop.sock_recv(opened, 65535), query)
             if reply is not None:
@@ -147,7 +148,7 @@ async def _exchange_tcp(server: Endpoint, query: DNSRecord) -> Reply:
     """
     reader, writer = await asyncio.open_connection(server.host, server.port)
     try:
-        octets = query.pack()
+        octets = bytes(query.pack())
         writer.write(len(octets).to_bytes(2, "big") + octets)
         while True:
             length = int.from_bytes(await reader.readexactly(2), "big")

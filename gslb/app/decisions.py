@@ -12,7 +12,6 @@ from gslb.engine.explain import Explanation, explain
 from gslb.engine.groups import plain_address
 from gslb.telemetry.decisions import DecisionLog
 from gslb.wire import codes
-from gslb.wire.query import parse_query
 
 Answer = Callable[[bytes, bytes], bytes | None]
 
@@ -34,7 +33,7 @@ def log_decisions(engine: Engine, answer: Answer, log: DecisionLog) -> Answer:
 
 def tell_decision(engine: Engine, octets: bytes, source: bytes) -> Mapping[str, Any] | None:
     """One line of the decision log, or None for a message that asks for no decision."""
-    query = parse_query(octets)
+    query = engine.read(octets)
     if query is None or query.rcode != codes.NOERROR or query.question is None:
         return None
     if query.question.qclass != codes.IN:

@@ -43,7 +43,7 @@ def explain_text(engine: Engine, name: str, rtype: str, client: str) -> Explanat
 def read_client(text: str) -> tuple[IPv4Network | IPv6Network, ClientSubnet | None]:
     """The client in text form, as a network and, if it has a prefix length, as a client subnet."""
     try:
-        network = ip_network(text)
+        network = ip_network("" if "%" in text else text)  # a zone index is nobody's but its host's
     except ValueError as error:
         raise ValueError(
             f"{text!r} is no client; allowed: an address such as 192.0.2.1, or a subnet such as"
@@ -119,7 +119,11 @@ class NodeInsight:
 
 def count_node(node: Node) -> Counter[str]:
     """The counters of one process, by name."""
-    counts: Counter[str] = Counter(udp_slow=node.slow, tcp_connections=len(node.tcp.roster))
+    counts: Counter[str] = Counter(
+        udp_general=node.fast.counts.general,
+        udp_trailing=node.fast.counts.trailing,
+        tcp_connections=len(node.tcp.roster),
+    )
     for server in node.udp:
         counts["udp_queries"] += server.counters.queries
         counts["udp_silent"] += server.counters.silent

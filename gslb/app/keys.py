@@ -12,13 +12,15 @@ from contextlib import contextmanager
 
 
 def has_keyboard() -> bool:
-    """Whether standard input is a terminal that listens to this process: one in the background
-    would be stopped for touching it.
+    """Whether standard input is a terminal that this process may read: one in the background would
+    be stopped for touching it.
     """
-    try:
-        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError):
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # not the terminal that controls us, so nobody stops us
+        return True
 
 
 @contextmanager

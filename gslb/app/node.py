@@ -72,7 +72,6 @@ class Node:
         self.fast = FastPath(Engine(assembled.ground, self.health))
         self.decisions = _open_decisions(assembled)
         self._past_answers: Counter[tuple[str, str]] = Counter()
-        self._past_slow = 0
         self._sockets = [
             (open_udp(one, share=share), open_tcp(one, share=share)) for one in endpoints
         ]
@@ -91,6 +90,8 @@ class Node:
         for server in self.udp:
             server.close()
         await self.tcp.close()
+        for _, tcp in self._sockets:  # those that never began to listen
+            tcp.close()
         if self.decisions is not None:
             self.decisions.close()
 
@@ -124,23 +125,20 @@ class Node:
         for name, key in _FIXED.items():
             if getattr(old, name) != getattr(new, name):
                 log.warning("needs a restart to take effect", key=key)
+        if self.decisions is not None:
+            self.decisions.reopen()  # after SIGHUP, as log rotation expects it
         self.assembled = assembled
         self.health = self._merge(self.health)
         turns = self.fast.engine.plans.turns()
-        self._swap(FastPath(Engine(assembled.ground, self.health, turns=turns)))
+        engine = Engine(assembled.ground, self.health, turns=turns)
+        self._swap(FastPath(engine, counts=self.fast.counts))
 
     def count_answers(self) -> Counter[tuple[str, str]]:
         """How many answers each (service, first candidate) has had since the start."""
         return self._past_answers + self.fast.engine.plans.count_answers()
 
-    @property
-    def slow(self) -> int:
-        """UDP queries that the general path answered."""
-        return self._past_slow + self.fast.slow
-
     def _swap(self, fast: FastPath) -> None:
         self._past_answers = self.count_answers()
-        self._past_slow += self.fast.slow
         self.fast = fast
         self._install()
 

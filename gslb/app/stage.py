@@ -43,12 +43,12 @@ class Stage:
 
 
 def example_file() -> Path:
-    """The main file of the project's own example: in a checkout, or as installed with the
-    program.
+    """The main file of the project's own example: as installed with the program, or in a
+    checkout.
     """
     package = Path(gslb.__file__).parent
-    checkout = package.parent / "zones" / "gslb.yaml"
-    return checkout if checkout.is_file() else package / "data" / "example" / "gslb.yaml"
+    installed = package / "data" / "example" / "gslb.yaml"
+    return installed if installed.is_file() else package.parent / "zones" / "gslb.yaml"
 
 
 @asynccontextmanager

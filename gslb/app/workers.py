@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gslb.model.report import Report, SiteReport
 from gslb.model.system import Endpoint
@@ -30,18 +30,40 @@ MAX_LINE = 8 * 1024 * 1024  # a report of 10,000 sites has 2 MB
 MAX_BACKLOG = 4 * MAX_LINE
 END_S = 10.0  # for a worker to finish what it has; its TCP clients get 5 s
 
+_CONNECTIONS = "tcp_connections"  # the one number that is no sum over time
+
 log = get_logger(__name__)
 
 Line = Mapping[str, Any]
+Key = TypeVar("Key")
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process as its leader sees it. told: its last line."""
+    """One worker process as its leader sees it. told: its last line. past: what the processes
+    before it had counted.
+    """
 
     number: int
     writer: asyncio.StreamWriter | None = None
     told: Line = field(default_factory=dict)
+    past: Counter[str] = field(default_factory=Counter)
+    past_answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def count(self) -> Counter[str]:
+        """Its counters, those of the processes before it included."""
+        return _add([self.past, self.told.get("counters", {})])
+
+    def count_answers(self) -> Counter[tuple[str, str]]:
+        """How many answers each (service, first candidate) has had from them."""
+        told = {(service, site): number for service, site, number in self.told.get("answers", ())}
+        return _add([self.past_answers, told])
+
+    def forget(self) -> None:
+        """Keeps what was counted by a process that is no more."""
+        self.past, self.past_answers = self.count(), self.count_answers()
+        self.past.pop(_CONNECTIONS, None)
+        self.told = {}
 
     def send(self, line: Line) -> None:
         """Writes a line, if the worker runs; one that does not read is cut off (law 3)."""
@@ -80,22 +102,16 @@ class Workers:
 
     def count(self) -> Counter[str]:
         """The workers' counters, added up."""
-        total: Counter[str] = Counter()
-        for worker in self._workers:
-            total.update(worker.told.get("counters", {}))
-        return total
+        return _add(worker.count() for worker in self._workers)
 
     def count_answers(self) -> Counter[tuple[str, str]]:
         """How many answers each (service, first candidate) has had."""
-        total: Counter[tuple[str, str]] = Counter()
-        for worker in self._workers:
-            for service, site, number in worker.told.get("answers", ()):
-                total[service, site] += number
-        return total
+        return _add(worker.count_answers() for worker in self._workers)
 
     async def _keep_alive(self, worker: Worker) -> None:
         while True:
             status = await self._run_once(worker)
+            worker.forget()
             log.error("worker ended, starting it again", worker=worker.number, status=status)
             await asyncio.sleep(RESTART_S)
 
@@ -143,8 +159,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
+def _add(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
+    """Their sum, which keeps what nobody has counted yet as 0."""
+    total: Counter[Key] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
 def dump_report(report: Report) -> Line:
-    """A report as plain data, which `load_report` reads. Its mapping of sites may be of any kind."""
+    """A report as plain data, for `load_report`; the mapping of its sites may be of any kind."""
     sites = {name: asdict(site) for name, site in report.sites.items()}
     return asdict(replace(report, sites={})) | {"sites": sites}
 

@@ -107,7 +107,7 @@ def ask(admin: Endpoint, question: Mapping[str, str]) -> Told:
             return told
         cause = f"HTTP status {response.status}"
     except (OSError, HTTPException, json.JSONDecodeError) as error:
-        cause = str(error) or type(error).__name__
+        cause = " ".join(str(error).split()) or type(error).__name__
     complain(f"no explanation from {admin}: {cause}")
     raise typer.Exit(1)
 

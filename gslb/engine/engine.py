@@ -88,10 +88,14 @@ class Engine:
 
     def answer(self, octets: bytes, source: bytes, *, is_tcp: bool = False) -> bytes | None:
         """The reply to one message, or None for silence. source: the client's packed address."""
-        query = parse_query(octets, reads_ecs=self.ground.limits.ecs)
+        query = self.read(octets)
         if query is None:
             return None
         return self.compose(query, self.respond(query, source, is_tcp=is_tcp), is_tcp=is_tcp)
+
+    def read(self, octets: bytes) -> Query | None:
+        """The query in these octets, None when silence is the answer."""
+        return parse_query(octets, reads_ecs=self.ground.limits.ecs)
 
     def respond(self, query: Query, source: bytes, *, is_tcp: bool) -> Body:
         """What to say to a query (law 2)."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from gslb.engine.body import Body, owned
@@ -26,7 +27,7 @@ from gslb.health.snapshot import HealthSnapshot
 from gslb.wire import codes
 from gslb.wire.compose import MIN_UDP_OCTETS, Opt, Reply, compose_opt, compose_reply
 from gslb.wire.names import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, ROOT
-from gslb.wire.query import HEADER_OCTETS, Query, Question, parse_query
+from gslb.wire.query import HEADER_OCTETS, Query, Question
 from gslb.zone.tree import Zone
 
 MAX_ENTRIES = 262_144  # about 300 octets each
@@ -165,19 +166,34 @@ def compose_frame(body: Body, question: Question) -> Frame | None:
     return heads, octets[HEADER_OCTETS + len(question.octets) :]
 
 
-class FastPath:
-    """Answers like its engine, faster; `slow` counts what the engine itself had to answer."""
+@dataclass(slots=True)
+class FastCounts:
+    """general: messages that the general path had to answer. trailing: of them, those with octets
+    behind the message.
+    """
 
-    def __init__(self, engine: Engine, static: StaticEntries | None = None) -> None:
+    general: int = 0
+    trailing: int = 0
+
+
+class FastPath:
+    """Answers like its engine, faster. counts: given on from one fast path to the next."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        static: StaticEntries | None = None,
+        counts: FastCounts | None = None,
+    ) -> None:
         self.engine = engine
         self.static = static or StaticEntries(engine.ground)
-        self.slow = 0
+        self.counts = counts or FastCounts()
         self._known: dict[bytes, Known] = {}  # by header behind the id, and question
         self._opts: dict[bytes, tuple[int, bytes]] = {}
 
     def with_health(self, health: HealthSnapshot) -> FastPath:
         """The fast path over the engine for another snapshot."""
-        return FastPath(self.engine.with_health(health), self.static)
+        return FastPath(self.engine.with_health(health), self.static, self.counts)
 
     def answer(self, octets: bytes, source: bytes) -> bytes | None:  # noqa: C901, PLR0912  flat: see above
         """The reply to one UDP message, or None for silence. source: the packed client address."""
@@ -245,11 +261,12 @@ class FastPath:
 
     def _general(self, octets: bytes, source: bytes) -> bytes | None:
         """The engine's answer; what can be learned from it is."""
-        self.slow += 1
-        engine = self.engine
-        query = parse_query(octets)
+        engine, counts = self.engine, self.counts
+        counts.general += 1
+        query = engine.read(octets)
         if query is None:
             return None
+        counts.trailing += query.trailing > 0
         body = engine.respond(query, source, is_tcp=False)
         if query.rcode == codes.NOERROR and query.question is not None:
             self._learn(query.question, body)

@@ -174,6 +174,6 @@ def _additional(zone: Zone, rrset: RRset) -> Iterator[Owned]:
     at = _TARGET_TYPES.get(rrset.rtype)
     if at is None:
         return
-    for target in dict.fromkeys(rdata[at] for rdata in rrset.rdatas):
-        if is_under(target.lower(), zone.origin):
-            yield from (owned(target, found) for found in zone.addresses_of(target))
+    targets = {rdata[at].lower(): rdata[at] for rdata in rrset.rdatas}  # one may stand there twice
+    for target in targets.values():
+        yield from (owned(target, found) for found in zone.addresses_of(target))

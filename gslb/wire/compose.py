@@ -122,8 +122,7 @@ class _Message:
                 self._add_record(rrset, rdata)
             if len(self.octets) > self.limit:
                 del self.octets[mark:]
-                self._offsets = {n: at for n, at in self._offsets.items() if at < mark}
-                self.is_full = True
+                self.is_full = True  # nothing follows, so nothing can point into what is gone
             else:
                 count += len(rrset.rdatas)
         return count

@@ -269,7 +269,9 @@ def test_explain_asks_the_running_server(files: Files):
         assert (found.exit_code, json.loads(found.stdout)) == (0, server.get(page)[1])
         admin = f"127.0.0.1:{files.admin}"
         found = explain("www.w.test", "--client", EUROPE, "--admin", admin)
-        assert re.search(r"^  answer +www\.w\.test\. 2 IN A 127\.0\.1\.1$", found.stdout, re.M)
+        assert re.search(
+            r"^  answer +www\.w\.test\. 2 IN A 127\.0\.1\.1$", found.stdout, re.MULTILINE
+        )
         assert explain("x.example", "--client", EUROPE, *named).exit_code == 1
         found = explain("www.w.test", "BAD", "--client", EUROPE, *named)
         assert (found.exit_code, "no record type" in found.stderr) == (2, True)

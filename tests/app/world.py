@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import random
 import signal
@@ -135,6 +136,16 @@ def wait_for(holds: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
         assert time.monotonic() < end, f"not within {within_s} s"
         time.sleep(0.01)
     return found
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    """The same in a loop. holds: a function or a coroutine function."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            found = holds()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.005)
 
 
 # ---------------------------------------------------------------- asking

@@ -68,3 +68,12 @@ def test_check_as_json_when_well():
     assert (data["services"], data["sites"]) == (8, ["eu-west", "us-east", "ap-south"])
     assert [Path(name).name for name in data["files"]] == ["gslb.yaml", "shop.yaml", "shop.zone"]
     assert len(data["digest"]) == 12
+
+
+def test_check_reads_the_databases_as_a_start_would():
+    Path("geo.mmdb").write_bytes(b"no database")
+    Path("gslb.yaml").write_text("node: a\ngeo: {database: geo.mmdb}\n")
+    found = run("gslb.yaml")
+    assert found.exit_code == 1
+    (line,) = found.stdout.splitlines()
+    assert line.startswith(f"gslb.yaml: geo.database: {Path.cwd() / 'geo.mmdb'}: ")

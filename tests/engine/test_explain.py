@@ -30,6 +30,8 @@ from tests.engine.builders import (
 )
 
 GERMANY = place("DE", "EU", latitude=50.0, longitude=8.0)
+BERN = place("DE", "EU", city="Bern", latitude=50.0, longitude=8.0)
+"""Another place that every policy here treats like GERMANY."""
 TRIO = (
     candidate(1, "a", weight=3, serves="country:DE"),
     candidate(2, "b", weight=2, serves="country:DE default"),
@@ -48,7 +50,7 @@ WORLD = make_world(
     service([step("sticky", ipv4_prefix=20)], TRIO, name="pin"),
     service("weighted", TRIO, name="even"),
     service("weighted", (alias("one"), alias("two")), name="cdn"),
-    places={"9.0.0.0/8": GERMANY},
+    places={"9.0.0.0/8": GERMANY, "9.7.0.0/16": BERN},
     master=MASTER,
 )
 STATE = health(generation=5, a=UP, b=UP, c=UP, alerts=("something is the matter",))
@@ -105,6 +107,8 @@ def test_the_scope_is_explained(name, ecs, scope, words):
     ("ecs", "source", "client", "location"),
     [
         (None, "9.1.2.3", "9.1.2.3", GERMANY),
+        (None, "9.7.2.3", "9.7.2.3", BERN),
+        ("9.7.0.0/16", "8.8.8.8", "9.7.0.0/16", BERN),
         (None, "8.8.8.8", "8.8.8.8", NOWHERE),
         ("9.1.2.0/24", "8.8.8.8", "9.1.2.0/24", GERMANY),
         ("8.8.8.0/24", "9.1.2.3", "8.8.8.0/24", NOWHERE),

@@ -145,6 +145,7 @@ BROKEN = (
     option(8, b"\0\3\x18\0\x09\1\2"),
     option(8, b"\0\1\x14\0\x09\1\x02"),
     option(10, b"cookie01")[:-3],
+    b"\0\x0a\0\x05cookie04",  # its end is no option
     b"\0\x08\0",
 )
 
@@ -217,6 +218,16 @@ def make_unusual(draw):
     )
 
 
+def make_odd(draw):
+    """A usual query with one thing that is not."""
+    strange = make_unusual(draw)
+    field = draw.choice(("qtype", "qclass", "flags", "options", "size", "opt_ttl", "rest"))
+    asked = make_usual(draw)
+    if field in ("size", "opt_ttl"):
+        asked = replace(asked, options=asked.options or ())
+    return replace(asked, **{field: getattr(strange, field)})
+
+
 def make_broken(draw):
     """A usual query that something happened to on its way."""
     asked = make_usual(draw)
@@ -235,12 +246,12 @@ def pick_some(draw, options, most):
     return tuple(draw.choices(options, k=draw.randint(0, most)))
 
 
-MAKERS = (make_usual, make_unusual, make_broken, make_health)
+MAKERS = (make_usual, make_odd, make_unusual, make_broken, make_health)
 
 
 def make_moves(seed, length=700):
     draw = random.Random(seed)
-    makers = draw.choices(MAKERS, weights=(80, 15, 10, 1), k=length)
+    makers = draw.choices(MAKERS, weights=(80, 20, 5, 10, 1), k=length)
     return [make(draw) for make in makers]
 
 
@@ -270,7 +281,7 @@ def test_most_of_these_moves_are_answered_by_the_fast_path():
     asked = [move for move in make_moves(0) if isinstance(move, Ask)] * 2
     for move in asked:
         path.answer(move.octets, move.packed_source)
-    assert path.slow < len(asked) * 0.5
+    assert path.counts.general < len(asked) * 0.5
 
 
 @pytest.mark.parametrize("name", [*EXISTING, *MISSING])
@@ -329,28 +340,29 @@ USED = {
 def test_the_second_ask_is_fast(asked):
     path = FastPath(WORLDS["plain"].engine())
     path.answer(asked.octets, asked.packed_source)
-    assert path.slow <= 1
-    slow = path.slow
+    assert path.counts.general <= 1
+    slow = path.counts.general
     again = replace(asked, upper=0x5A5A, flags=0x0130)
     for source in SOURCES:
         assert path.answer(again.octets, ip_address(source).packed)
-    assert path.slow == slow
+    assert path.counts.general == slow
 
 
 @pytest.mark.parametrize("asked", USED.values(), ids=USED)
 def test_after_a_swap_of_health_the_first_ask_is_fast(asked):
     path = FastPath(WORLDS["plain"].engine())
     path.answer(asked.octets, asked.packed_source)
+    slow = path.counts.general
     path = path.with_health(health(a=DOWN))
     assert path.answer(asked.octets, asked.packed_source)
-    assert path.slow == 0
+    assert path.counts.general == slow
 
 
 def test_names_that_do_not_exist_are_fast_at_once():
     path = FastPath(WORLDS["plain"].engine())
     for n in range(200):
         path.answer(Ask(f"{'x' * (n % 20)}{n}.nope", 1).octets, b"\x08\x08\x08\x08")
-    assert path.slow == 0
+    assert path.counts.general == 0
     assert len(path.static._denials) < 30
     assert path.static.entries == {}
 
@@ -367,15 +379,18 @@ def test_names_that_do_not_exist_are_fast_at_once():
         Ask("www", 1, flags=0x2100),
         Ask("www", 1, opt_ttl=0x10000, options=()),
         Ask("www", 1, options=(), rest=b"\0"),
+        Ask("www", 1, rest=b"\0"),
+        Ask("www", 1, options=BROKEN[-1:]),
     ],
     ids=lambda asked: asked.name,
 )
 def test_what_is_unusual_is_left_to_the_engine(asked):
     down = health(a=DOWN, b=DOWN, c=DOWN)
     path = FastPath(WORLDS["plain"].engine(down))
-    for expected in (1, 2, 3):
+    path.answer(Ask("www", 1).octets, asked.packed_source)
+    for expected in (2, 3, 4):
         path.answer(asked.octets, asked.packed_source)
-        assert path.slow == expected
+        assert path.counts.general == expected
 
 
 def test_an_nsid_is_left_to_the_engine_only_where_there_is_one():
@@ -384,7 +399,16 @@ def test_an_nsid_is_left_to_the_engine_only_where_there_is_one():
         path = FastPath(WORLDS[world].engine())
         for _ in range(2):
             path.answer(asked.octets, asked.packed_source)
-        assert path.slow == slow
+        assert path.counts.general == slow
+
+
+def test_octets_behind_a_message_are_counted_over_every_swap():
+    path = FastPath(WORLDS["plain"].engine())
+    for generation, rest in enumerate((b"", b"\0", b"", b"\0\0")):
+        asked = Ask("www", 1, rest=rest)
+        path.answer(asked.octets, asked.packed_source)
+        path = path.with_health(health(generation=generation))
+    assert (path.counts.general, path.counts.trailing) == (3, 2)
 
 
 # --- laws and bounds -----------------------------------------------------------------------------
@@ -405,12 +429,13 @@ def test_law_3_health_is_forgotten_and_statics_are_kept():
     path = FastPath(WORLDS["plain"].engine(health()))
     assert ask_sites(path, www) == ["a"]
     ask(path, "plain")
+    slow = path.counts.general
     later = path.with_health(health(generation=2, a=DOWN))
     assert later.static is path.static
     assert ask_sites(later, www) == ["b"]
     assert ask_sites(path, www) == ["b"]  # the old one goes on with its own health: turn 2 of 5
     assert ask(later, "plain").addresses == ["192.0.2.7"]
-    assert later.slow == 0
+    assert later.counts.general == slow == 2
 
 
 def test_law_3_the_turn_goes_on_over_a_swap():
@@ -454,6 +479,26 @@ def test_the_bounds_are_what_the_memory_was_reckoned_with():
     memory = dict.fromkeys((n.to_bytes(4, "big") for n in range(fast.MAX_ENTRIES)), 0)
     keep(memory, b"new", 1)
     assert memory == {b"new": 1}
+
+
+@pytest.mark.parametrize("octets", [230, 255, 256, 257, 300])
+def test_a_name_too_long_is_malformed_below_a_zone_as_well(octets):
+    """Names of up to 255 octets are names (RFC 1035 2.3.4); the zone's own take eleven."""
+    labels = b"".join(b"\x09" + b"x" * 9 for _ in range((octets - 11) // 10))
+    rest = octets - 11 - len(labels)
+    labels += bytes((rest - 1,)) + b"y" * (rest - 1) if rest else b""
+    tail = wire_name("@") + struct.pack("!HH", 1, IN)
+    query = struct.pack("!HHHHHH", 7, 0, 1, 0, 0, 0) + labels + tail
+    assert len(labels) + len(wire_name("@")) == octets
+    play(WORLDS["plain"], [(query, b"\x08\x08\x08\x08")] * 2)
+
+
+@pytest.mark.parametrize("length", [63, 64, 0x80, 0xC0])
+def test_a_label_too_long_is_malformed_below_a_zone_as_well(length):
+    tail = wire_name("@") + struct.pack("!HH", 1, IN)
+    head = struct.pack("!HHHHHH", 7, 0, 1, 0, 0, 0)
+    query = head + bytes((length,)) + b"x" * length + tail
+    play(WORLDS["plain"], [(query, b"\x08\x08\x08\x08")] * 2)
 
 
 def test_no_type_is_denied_that_the_engine_refuses():

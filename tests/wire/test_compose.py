@@ -127,16 +127,6 @@ def test_the_room_of_opt_is_taken_first():
     assert dns.message.from_wire(cut).edns == 0
 
 
-def test_nothing_points_into_what_was_taken_back():
-    # The first RRset is too long and leaves; the second shares its names and must not point there.
-    long = mx("deep.down.", *(f"m{at}.deep.down." for at in range(40)))
-    reply = Reply(1, 0x8400, 0, ASKED, extra=(long, a("deep.down.")))
-    parsed = dns.message.from_wire(compose_reply(reply, 200))
-    assert parsed.additional == []
-    split = Reply(1, 0x8400, 0, ASKED, (a("deep.down."),), extra=(long,))
-    assert len(dns.message.from_wire(compose_reply(split, 200)).answer) == 1
-
-
 label = st.sampled_from([b"a", b"B", b"example", b"x" * 63, b"d.t", b"z\0", b"\xc0\x0c"])
 names = st.lists(label, max_size=4).map(
     lambda labels: Name(b"".join(bytes((len(one),)) + one for one in labels) + b"\0")

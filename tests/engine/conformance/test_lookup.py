@@ -9,6 +9,7 @@ from gslb.health.snapshot import HealthSnapshot, SiteHealth
 from tests.engine.conformance.asking import (
     World,
     child_zone,
+    compile_text,
     make_table,
     rel,
     rel_world,
@@ -230,6 +231,14 @@ def test_additional_addresses_of_mail_exchangers_and_name_servers():
             "ns2 300 IN A 192.0.2.2",
         ],
     )
+
+
+def test_i10_an_exchanger_in_two_spellings_has_its_address_once():
+    text = "$ORIGIN m.test.\n$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+    world = World(compile_text(text + "x MX 10 NS\nx MX 20 ns\n", "m.test"))
+    reply = world.ask("x.m.test.", "MX")
+    assert len(reply.answer[0]) == 2
+    assert [len(one) for one in reply.additional] == [1]
 
 
 def test_soa_is_answered_with_its_own_ttl():

@@ -1,0 +1,100 @@
+"""Every block of configuration in the documentation loads, as the file that its first line names.
+
+- `# gslb.yaml` is a main file, or a part of one: what it lacks is the example's.
+- `# zones/NAME.yaml` is a whole zone file. It is loaded with the main file that its page shows if
+  that one has sites, else with the example's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gslb.config.load import load
+from gslb.geo.load import load_table
+from tests.docs.pages import ROOT, Fence, every_fence, fences
+from tests.geo.samples import ASHBURN, write
+
+EXAMPLE = ROOT / "zones"
+MAIN = "gslb.yaml"
+Files = dict[str, str]
+
+
+def is_zone(fence: Fence) -> bool:
+    return re.fullmatch(r"zones/[a-z]+\.yaml", fence.file or "") is not None
+
+
+def cases() -> Iterator[tuple[str, Files]]:
+    """What is loaded together: a name for the test, and files by their paths."""
+    for page in dict.fromkeys(fence.page for fence in fences("yaml")):
+        of_page = [fence for fence in fences("yaml") if fence.page == page]
+        zones = {fence.place: {str(fence.file): fence.text} for fence in of_page if is_zone(fence)}
+        for fence in of_page:
+            if fence.file == MAIN and "sites" in sections(fence.text):
+                whole: Files = {MAIN: fence.text}
+                for zone in zones.values():
+                    whole |= zone
+                yield fence.place, whole
+                zones = {}
+            elif fence.file == MAIN:
+                yield fence.place, {MAIN: complete(fence.text), **example_zones()}
+        for place, zone in zones.items():
+            yield place, {MAIN: complete(""), **zone}
+
+
+def sections(text: str) -> Files:
+    """The top-level keys of a YAML text, each with its lines."""
+    parts = re.split(r"^(?=\w+:)", text, flags=re.MULTILINE)
+    return {part.partition(":")[0]: part for part in parts if re.match(r"\w+:", part)}
+
+
+def complete(text: str) -> str:
+    """A main file: a part of one, and the example's keys that it lacks."""
+    theirs = sections((EXAMPLE / MAIN).read_text())
+    given = sections(text)
+    return text + "".join(part for key, part in theirs.items() if key not in given)
+
+
+def example_zones() -> Files:
+    folder = EXAMPLE / "zones"
+    return {f"zones/{path.name}": path.read_text() for path in folder.iterdir()}
+
+
+CASES = dict(cases())
+
+
+@pytest.mark.parametrize("place", CASES)
+def test_every_block_loads_without_a_warning(tmp_path: Path, place: str) -> None:
+    for name, text in CASES[place].items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    databases = re.findall(r"geodata/[\w.-]+\.mmdb", CASES[place][MAIN])
+    (tmp_path / "geodata").mkdir()
+    for name in databases:
+        write(tmp_path / name, {"192.0.2.0/24": ASHBURN})
+    found = load(tmp_path / MAIN)
+    assert found.warnings == ()
+    assert len(found.zones) == len([name for name in CASES[place] if name.endswith(".yaml")]) - 1
+    if databases:
+        assert "city:Ashburn" in {
+            level for one in load_table(found.system.geo).locations for level in one.levels
+        }
+
+
+def test_every_block_says_which_file_it_is() -> None:
+    unknown = [one.place for one in fences("yaml") if one.file != MAIN and not is_zone(one)]
+    assert unknown == []
+
+
+def test_no_block_is_left_out() -> None:
+    hidden = re.compile(r"^(zone|services|sites|listen|geo|policy|answers):", re.MULTILINE)
+    missed = [one.place for one in every_fence() if one.kind != "yaml" and hidden.search(one.text)]
+    assert missed == []
+    loaded = {text for files in CASES.values() for text in files.values()}
+    parts = [one for one in fences("yaml") if not any(one.text in text for text in loaded)]
+    assert parts == []
+    assert len(CASES) > 10
