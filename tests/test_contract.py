@@ -30,6 +30,7 @@ import yaml
 
 from gslb.config.load import Configuration, load
 from tests.app.world import ROOT, Serving, free_port, make_query, records, regions, serving
+from tests.server.test_sockets import has_ipv6
 
 SHARED = ROOT.parent / "shared" / "contract"
 OWN = ROOT / "zones"
@@ -83,6 +84,8 @@ def copy_with_free_ports(folder: Path, to: Path) -> tuple[Path, dict[str, int]]:
     for old, new in ports.items():
         text, count = re.subn(rf"(?<=[: ]){old}(?=[\",}}])", str(new), text)
         assert count == (2 if old == "5300" else 1)
+    if not has_ipv6():  # many containers have none, and then nobody can listen there
+        text = re.sub(r', "\[::1\]:\d+"', "", text)
     (to / "gslb.yaml").write_text(text)
     return to / "gslb.yaml", ports
 
@@ -348,6 +351,8 @@ def test_line_holds(worlds, place: str, row: dict[str, Any], transport: str):
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_ipv6_is_served_alike(worlds, transport: str):
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
     with Asker(worlds("own").server, transport, host="::1") as asker:
         reply = asker.ask("www.gslb.shop.example AAAA", "8.8.8.0/24")
     assert records(reply) == ["fd00:0:0:2::1"]

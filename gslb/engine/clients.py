@@ -4,7 +4,8 @@ Laws:
 1. Two locations are of one class if every filter says so, whatever the health is.
 2. Client subnets are decided by their first address, cut to the configured longest prefix, so
    nothing finer than that prefix makes a difference between them.
-3. Neighbouring ranges of one class are one run. The scope of an answer is the largest aligned block
+3. Neighbouring ranges of one class are one run; private addresses are in runs of their own, because
+   their clients are decided by the source address. The scope of an answer is the largest aligned block
    inside the run that holds the client: the shortest prefix inside which everybody is of the same
    class.
 """
@@ -12,7 +13,7 @@ Laws:
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +21,8 @@ from gslb.model.geotable import GeoTable, Ranges
 from gslb.model.place import Location
 from gslb.model.service import Candidate
 from gslb.policy.base import Filter, Measurements
+from gslb.wire import ecs
 
-IPV4_BITS = 32
 IPV6_BITS = 64  # of the 128, as the table holds them
 
 
@@ -45,6 +46,17 @@ class Runs:
         beyond = prefix ^ self.starts[at] if at < len(self.starts) else 1 << self.bits
         free = min(below.bit_length(), beyond.bit_length()) - 1
         return self.classes[at - 1], self.bits - free
+
+    def put(self, first: int, last: int, kind: int) -> None:
+        """Gives the prefixes from first to last a class of their own."""
+        after = self.classes[bisect_right(self.starts, last + 1) - 1]
+        low, high = bisect_left(self.starts, first), bisect_left(self.starts, last + 1)
+        new = [(first, kind)]
+        is_end = last + 1 == 1 << self.bits
+        if not is_end and (high == len(self.starts) or self.starts[high] != last + 1):
+            new.append((last + 1, after))
+        self.starts[low:high] = array("Q", [start for start, _ in new])
+        self.classes[low:high] = array("I", [number for _, number in new])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +120,22 @@ class Classifier:
     def _divide(self, by_location: array[int], numbers: Mapping[Hashable, int]) -> ClientClasses:
         known = self._made.get(by_location.tobytes())
         if known is None or known.signatures != tuple(numbers):
-            ipv4 = merge_runs(self._table.ipv4, by_location, IPV4_BITS, self._longest[0])
-            ipv6 = merge_runs(self._table.ipv6, by_location, IPV6_BITS, self._longest[1])
+            ipv4 = self._runs(self._table.ipv4, by_location, ecs.IPV4_BITS, len(numbers))
+            ipv6 = self._runs(self._table.ipv6, by_location, ecs.IPV6_BITS, len(numbers))
             first = [by_location.index(number) for number in range(len(numbers))]
             places = tuple(self._table.locations[at] for at in first)
             known = ClientClasses(self._table, by_location, tuple(numbers), places, ipv4, ipv6)
             self._made[by_location.tobytes()] = known
         return known
+
+    def _runs(self, ranges: Ranges, by_location: array[int], bits: int, private: int) -> Runs:
+        """The runs of a family, with the class `private` for what no subnet may name (law 3)."""
+        width = min(bits, IPV6_BITS)
+        longest = self._longest[0 if bits == ecs.IPV4_BITS else 1]
+        runs = merge_runs(ranges, by_location, width, longest)
+        for first, last in ecs.private_spans(bits):
+            runs.put(first >> (bits - longest), last >> (bits - longest), private)
+        return runs
 
 
 def _signature(
@@ -154,6 +175,6 @@ def one_class(table: GeoTable) -> ClientClasses:
         array("I", [0]) * len(table.locations),
         (None,),
         table.locations[:1],
-        Runs(*trivial, IPV4_BITS),
+        Runs(*trivial, ecs.IPV4_BITS),
         Runs(*trivial, IPV6_BITS),
     )

@@ -92,6 +92,11 @@ def _sorted_spans(bits: int) -> tuple[list[int], list[int]]:
 _SPANS: Final = {bits: _sorted_spans(bits) for bits in (IPV4_BITS, IPV6_BITS)}
 
 
+def private_spans(bits: int) -> list[tuple[int, int]]:
+    """First and last addresses, as integers, of the private networks of a family, in order."""
+    return list(zip(*_SPANS[bits], strict=True))
+
+
 def is_private(bits: int, number: int) -> bool:
     """Whether an address, an integer of 32 or 128 bits, says nothing about where its owner is."""
     firsts, lasts = _SPANS[bits]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGHUP
 
 from gslb.config.load import load
 from tests.app.world import Regions, Serving, free_port, regions, serving, wait_for
@@ -76,12 +77,11 @@ class Stage:
     def bring(self, state: str) -> None:
         """Waits until the example is in a state: `SITE is up`, `SITE is failing` (a check has
         failed, the site still counts as up), `SITE is down`, `all are up`, `reloaded`, or `reload
-        refused`.
+        refused`. A reload is asked for, since it takes two seconds to notice a file that changes.
         """
-        if state == "reloaded":
-            wait_for(self._is_reloaded)
-        elif state == "reload refused":
-            wait_for(lambda: self._server.status()["reload_error"] is not None)
+        if state in ("reloaded", "reload refused"):
+            self._server.signal(SIGHUP)
+            wait_for(self._is_reloaded if state == "reloaded" else self._is_refused)
         else:
             who, verb, wanted = state.partition(" is " if " is " in state else " are ")
             assert verb, f"no such state: {state}"
@@ -96,6 +96,9 @@ class Stage:
         }[wanted]
         (self._regions.start if wanted == "up" else self._regions.stop)(site)
         wait_for(lambda: holds(self._server.status()["sites"][site]))
+
+    def _is_refused(self) -> bool:
+        return self._server.status()["reload_error"] is not None
 
     def _is_reloaded(self) -> bool:
         status = self._server.status()
