@@ -4,10 +4,9 @@ Laws:
 1. Two locations are of one class if every filter says so, whatever the health is.
 2. Client subnets are decided by their first address, cut to the configured longest prefix, so
    nothing finer than that prefix makes a difference between them.
-3. Neighbouring ranges of one class are one run; private addresses are in runs of their own, because
-   their clients are decided by the source address. The scope of an answer is the largest aligned block
+3. Neighbouring ranges of one class are one run. The scope of an answer is the largest aligned block
    inside the run that holds the client: the shortest prefix inside which everybody is of the same
-   class.
+   class. Private addresses are of a class of their own: their source address decides for them.
 """
 
 from __future__ import annotations
@@ -133,8 +132,13 @@ class Classifier:
         width = min(bits, IPV6_BITS)
         longest = self._longest[0 if bits == ecs.IPV4_BITS else 1]
         runs = merge_runs(ranges, by_location, width, longest)
+        if private == 1:  # one class: the client makes no difference
+            return runs
+        spare = bits - longest
         for first, last in ecs.private_spans(bits):
-            runs.put(first >> (bits - longest), last >> (bits - longest), private)
+            low, high = -(-first >> spare), last >> spare  # prefixes with a private first address
+            if low <= high:
+                runs.put(low, high, private)
         return runs
 
 

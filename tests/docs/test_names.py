@@ -79,7 +79,9 @@ def test_every_make_target_is_named() -> None:
     assert [name for name in TARGETS if name != "help" and f"make {name}" not in told] == []
 
 
-@pytest.mark.parametrize(("page", "call"), CALLS, ids=lambda each: " ".join([*each])[:60])
+@pytest.mark.parametrize(
+    ("page", "call"), CALLS, ids=lambda each: each if isinstance(each, str) else " ".join(each)[:60]
+)
 def test_every_command_and_option_exists(page: str, call: list[str]) -> None:
     command = ROOT_COMMAND
     words = iter(call)
