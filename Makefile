@@ -27,7 +27,7 @@ demo: $(RUN) ## run one name server, three regions and probes on loopback; ARGS=
 
 test: check ## everything: make check, all tests, branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

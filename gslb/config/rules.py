@@ -6,7 +6,7 @@ gslb.config.load.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -155,6 +155,7 @@ def check_policy(service: ServiceEntry, path: Path) -> Iterator[Finding]:
         yield from check_shape(FILTERS[step.name].Options, step.options, (*at, step.name))[1]
         if step.name in names[:index]:
             yield Finding(at, f"the filter {step.name} stands twice in this policy")
+    yield from _check_order(service, names, path)
     answers = service.answers.values()
     serves = any(answer.serves for answer in answers)
     if "geo" in names and answers and not serves:
@@ -169,6 +170,32 @@ def check_policy(service: ServiceEntry, path: Path) -> Iterator[Finding]:
     shares = next((name for name in names if name in ("weighted", "sticky")), None)
     if shares and answers and not any(answer.weight for answer in answers):
         yield Finding((*path, "answers"), f"no answer can be chosen: {shares} with every weight 0")
+
+
+_ORDERING = ("weighted", "round_robin", "sticky")
+_READS_CLIENT = ("geo", "nearest", "latency", "sticky")
+
+
+def _check_order(service: ServiceEntry, names: Sequence[str], path: Path) -> Iterator[Finding]:
+    """Filters that undo each other, or that choose before health has spoken."""
+    ordering = [name for name in names if name in _ORDERING]
+    if len(ordering) > 1:
+        yield Finding(
+            (*path, "policy", names.index(ordering[1])),
+            f"{ordering[0]} has ordered the answers already: one of {one_of(_ORDERING)}",
+        )
+    early = names[: names.index("health")] if "health" in names else ()
+    reader = next((name for name in early if name in _READS_CLIENT), None)
+    if reader is None:
+        return
+    at = (*path, "policy", names.index("health"))
+    if service.when_all_down.rule == "nodata":
+        # Resolvers keep a negative answer for everybody (RFC 7871 7.4).
+        message = f"must stand before {reader} where when_all_down is nodata: no answer is for all"
+        yield Finding(at, message)
+    else:
+        message = f"stands behind {reader}: a client whose sites are down gets no other sites"
+        yield Finding(at, message, is_warning=True)
 
 
 def _check_answers(service: ServiceEntry, path: Path, names: Names) -> Iterator[Finding]:

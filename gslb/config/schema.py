@@ -67,8 +67,7 @@ class ListenEntry(Entry):
     )
     """Addresses and ports of the name server, UDP and TCP on each."""
     admin: EndpointField | None = None
-    """Address and port of the HTTP API, the dashboard and /metrics; loopback only. Left out:
-    none."""
+    """Address and port of the HTTP API (status, explanations); loopback only. Left out: none."""
 
 
 class GeoEntry(Entry):
@@ -125,7 +124,7 @@ class TcpEntry(Entry):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Open connections in all, for each worker."""
     max_per_client: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Open connections of one client address."""
+    """Open connections of one client network: an IPv4 /24 or an IPv6 /56."""
     idle_s: Annotated[float, Field(ge=0.1, le=3600)] = 10.0
     """Seconds without a query after which a connection is closed."""
     message_s: Annotated[float, Field(ge=0.1, le=3600)] = 2.0

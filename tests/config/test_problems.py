@@ -90,6 +90,9 @@ SERVICE_ROWS = [
     ("answers: {eu: {}}\npolicy: [{sticky: {ipv4_prefix: 33}}]", ["6:37: services.www.policy.0.sticky.ipv4_prefix: must be a whole number from 1 to 32, not 33"]),
     ("answers: {eu: {}}\npolicy: [{nearest: {bend: 1}}]", ["6:25: services.www.policy.0.nearest.bend: unknown key; allowed: band; did you mean band?"]),
     ("answers: {eu: {}}\npolicy: [health, weighted, health]", ["6:32: services.www.policy.2: the filter health stands twice in this policy"]),
+    ("answers: {eu: {}}\npolicy: [health, weighted, sticky]", ["6:32: services.www.policy.2: weighted has ordered the answers already: one of weighted, round_robin, sticky"]),
+    ("answers: {eu: {}}\npolicy: [nearest, health]\nwhen_all_down: nodata", ["6:23: services.www.policy.1: must stand before nearest where when_all_down is nodata: no answer is for all"]),
+    ("answers: {eu: {}}\npolicy: [failover, health]\nwhen_all_down: nodata", []),
     ("answers: {eu: {}}\npolicy: [geo]", ["6:14: services.www.policy.0: geo has nothing to choose by: no answer has serves"]),
     ("answers: {eu: {serves: [country:UK]}}\npolicy: [geo]", ["5:29: services.www.answers.eu.serves.0: 'UK' is not an ISO 3166-1 code such as DE or US; did you mean GB?"]),
     ("answers: {eu: {serves: [contry:DE]}}\npolicy: [geo]", ["5:29: services.www.answers.eu.serves.0: 'contry:DE' is no place; allowed: map:, asn:, city:, subdivision:, country:, continent:, default; did you mean country?"]),
@@ -207,6 +210,7 @@ def test_nameserver_when_inside_the_zone_needs_an_address(rows):
 
 
 WARNING_ROWS = [
+    ("answers: {eu: {serves: [default]}}\npolicy: [geo, health]", "z.yaml:6:19: services.www.policy.1: stands behind geo: a client whose sites are down gets no other sites"),
     ("answers: {eu: {serves: [default]}}\npolicy: [health]", "z.yaml:5:5: services.www.answers: serves is not read: geo is not in the policy"),
     ("answers: {eu: {}}\npolicy: [nearest]", "z.yaml:5:15: services.www.answers.eu: eu has no latitude and longitude: nearest cannot tell how far it is"),
 ]  # fmt: skip

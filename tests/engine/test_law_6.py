@@ -226,7 +226,9 @@ def test_law_6_the_scope_is_the_shortest_that_parts_nobody(of, places, snapshot,
             for scope in range(CAP + 1)
             if len({judge.signature_of(one) for one in block_of(client, scope)}) == 1
         )
-        assert ask_as(engine, client).scope == expected
+        got = ask_as(engine, client)
+        # Resolvers keep negative answers for everybody, so those say scope 0 (RFC 7871 7.4).
+        assert got.scope == (expected if got.addresses else 0)
 
 
 @settings(max_examples=60)
