@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from hypothesis import settings
 
 # `make test` tries the same examples each time, so that a failure is there for everybody; `make
@@ -9,3 +12,12 @@ from hypothesis import settings
 # bench-dns`.
 settings.register_profile("gslb", deadline=None, derandomize=True)
 settings.load_profile("gslb")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has the processes that tests start run without coverage: it doubles the time that a server
+    takes to load, and what they run is covered in-process.
+    """
+    if hasattr(config, "workerinput"):  # the workers of pytest-xdist themselves are measured
+        for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]:
+            del os.environ[name]
