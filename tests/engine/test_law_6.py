@@ -212,7 +212,7 @@ def ask_as(engine, client: Client, source: int = CAP, rtype: str = "A"):
     return ask(engine, "www", rtype, ecs=f"{address}/{source}")
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(of=services_(), places=maps_, snapshot=health_, draw=askers_)
 def test_law_6_the_scope_is_the_shortest_that_parts_nobody(of, places, snapshot, draw):
     """By enumeration: the first of all blocks around the client, the largest first, whose clients
@@ -280,7 +280,7 @@ class ResolverCache:
         self.answers[key] = got.addresses
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(
     of=services_(),
     places=maps_,

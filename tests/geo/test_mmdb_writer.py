@@ -122,7 +122,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.text(max_size=5), VALUES, max_size=5), max_size=6))
 def test_any_record_is_decoded_as_it_was(records: list[dict[str, object]]) -> None:
     data = DataSection()
