@@ -17,14 +17,10 @@ from typing import Final, NamedTuple
 from gslb.model.system import MAX_UDP_SIZE
 
 BATCH: Final = 64  # datagrams a call; more makes TCP and timers wait, fewer costs system calls
-MAX_DATAGRAM: Final = 1232  # what our OPT says we take; a longer query is cut, and dropped
-NEAR_OCTETS: Final = 512
-"""The octets of a datagram that a batch keeps close together, so that one small copy takes all of
-them out; the rest, which hardly any query has, lies elsewhere.
-"""
+MAX_DATAGRAM: Final = 1232  # what our OPT says we take; a longer query is dropped
+_SLOT: Final = MAX_DATAGRAM + 1  # a datagram that fills it was longer, and was cut
 
 _MSG_DONTWAIT: Final = 0x40
-_MSG_TRUNC: Final = 0x20
 _NAME_OCTETS: Final = 28  # struct sockaddr_in6; sockaddr_in has 16
 _CONTROL_OCTETS: Final = 64  # room for one struct in6_pktinfo and its header
 
@@ -64,8 +60,6 @@ assert ctypes.sizeof(_Header) == _HEADER_OCTETS, "struct mmsghdr of another mach
 _INTS: Final = _HEADER_OCTETS // 4
 _CONTROL_LENGTH_AT: Final = 40 // 8  # in 64-bit units
 _LENGTH_AT: Final = 56 // 4
-_FLAGS_FROM_LENGTH: Final = 48 // 4 - _LENGTH_AT
-_FAR_OCTETS: Final = MAX_DATAGRAM - NEAR_OCTETS
 
 
 Answer = Callable[[bytes, bytes], bytes | None]
@@ -100,31 +94,28 @@ class Batch:
         self._with_control = with_control
         names = ctypes.create_string_buffer(BATCH * _NAME_OCTETS)
         control = ctypes.create_string_buffer(BATCH * _CONTROL_OCTETS)
-        near = ctypes.create_string_buffer(BATCH * NEAR_OCTETS)
-        far = ctypes.create_string_buffer(BATCH * _FAR_OCTETS)
+        received = ctypes.create_string_buffer(BATCH * _SLOT)
         replies = ctypes.create_string_buffer(BATCH * MAX_UDP_SIZE)
-        in_vectors, out_vectors = (_Iovec * (BATCH * 2))(), (_Iovec * BATCH)()
+        in_vectors, out_vectors = (_Iovec * BATCH)(), (_Iovec * BATCH)()
         in_headers, out_headers = (_Header * BATCH)(), (_Header * BATCH)()
         for i in range(BATCH):
-            _point(in_vectors[i * 2], near, i * NEAR_OCTETS, NEAR_OCTETS)
-            _point(in_vectors[i * 2 + 1], far, i * _FAR_OCTETS, _FAR_OCTETS)
+            _point(in_vectors[i], received, i * _SLOT, _SLOT)
             _point(out_vectors[i], replies, i * MAX_UDP_SIZE, MAX_UDP_SIZE)
-            for header, vector, vectors in (
-                (in_headers[i], in_vectors[i * 2], 2),
-                (out_headers[i], out_vectors[i], 1),
+            for header, vector in (
+                (in_headers[i], in_vectors[i]),
+                (out_headers[i], out_vectors[i]),
             ):
                 header.name = ctypes.addressof(names) + i * _NAME_OCTETS
                 header.name_length = _NAME_OCTETS if self._is_ipv6 else 16
                 header.iov = ctypes.addressof(vector)
-                header.iov_count = vectors
+                header.iov_count = 1
                 if with_control:
                     header.control = ctypes.addressof(control) + i * _CONTROL_OCTETS
         self._slots = _slots(is_ipv6=self._is_ipv6)
         self._in_address = ctypes.addressof(in_headers)
         self._out_address = ctypes.addressof(out_headers)
         self._keep = (control, in_vectors, in_headers, out_headers)
-        self._near = memoryview(near).cast("B")
-        self._far = memoryview(far).cast("B")
+        self._received = memoryview(received).cast("B")
         self._replies = memoryview(replies).cast("B")
         self._names = memoryview(names).cast("B")
         self._in_ints = memoryview(in_headers).cast("B").cast("I")
@@ -142,20 +133,18 @@ class Batch:
         if not count:
             return NOTHING
         # One copy of the whole batch; slices of bytes are cheaper than slices of memory views.
-        octets = self._near[: count * NEAR_OCTETS].tobytes()
+        octets = self._received[: count * _SLOT].tobytes()
         names = self._names[: count * _NAME_OCTETS].tobytes()
         ints, replies, sizes = self._in_ints, self._replies, self._out_sizes
         silent = []
         for i, at, length_at, source, reply_at, size_at in self._slots[:count]:
             length = ints[length_at]
             reply = None
-            try:
-                if length <= NEAR_OCTETS:
+            if length < _SLOT:
+                try:
                     reply = answer(octets[at : at + length], names[source])
-                elif not ints[length_at + _FLAGS_FROM_LENGTH] & _MSG_TRUNC:
-                    reply = answer(self._join(i, length), names[source])
-            except Exception as error:  # noqa: BLE001  the border: the next one must be read
-                failed(error)
+                except Exception as error:  # noqa: BLE001  the border: the next one must be read
+                    failed(error)
             if reply is None:
                 silent.append(i)
             else:
@@ -163,12 +152,6 @@ class Batch:
                 replies[reply_at : reply_at + size] = reply
                 sizes[size_at] = size
         return Exchange(count, len(silent), self._send(count, silent))
-
-    def _join(self, i: int, length: int) -> bytes:
-        """The octets of a long datagram."""
-        near, far = i * NEAR_OCTETS, i * _FAR_OCTETS
-        rest = self._far[far : far + length - NEAR_OCTETS]
-        return bytes(self._near[near : near + NEAR_OCTETS]) + bytes(rest)
 
     def _receive(self) -> int:
         """How many datagrams came; 0 when none waits."""
@@ -224,7 +207,7 @@ def _slots(*, is_ipv6: bool) -> tuple[Slot, ...]:
     return tuple(
         (
             i,
-            i * NEAR_OCTETS,
+            i * _SLOT,
             i * _INTS + _LENGTH_AT,
             slice(i * _NAME_OCTETS + start, i * _NAME_OCTETS + stop),
             i * MAX_UDP_SIZE,

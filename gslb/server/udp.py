@@ -22,6 +22,8 @@ from ipaddress import ip_address
 from gslb.server.datagrams import Answer, Batch
 from gslb.telemetry.logs import get_limited_logger
 
+MAX_BATCHES = 8  # a turn; at 6 us a query that is 3 ms
+WORTH_ANOTHER = 8  # messages in a batch that make another one likely to be there
 _IP_PKTINFO = 8  # linux/in.h; the socket module does not name it
 
 log = get_limited_logger(__name__)
@@ -64,7 +66,21 @@ class UdpServer:
         self._sock.close()
 
     def _drain(self) -> int:
-        """One batch; the loop calls again while more waits. Returns how many messages came."""
+        """Batch after batch while much comes; returns how many messages came.
+
+        Under load the next batch has arrived when one is done, and asking for it at once is
+        cheaper than another turn of the loop, which other work still gets every few milliseconds.
+        """
+        total = 0
+        for _ in range(MAX_BATCHES):
+            received = self._exchange()
+            total += received
+            if received < WORTH_ANOTHER:
+                break
+        return total
+
+    def _exchange(self) -> int:
+        """One batch; returns how many messages came."""
         try:
             received, silent, unsent = self._batch.exchange(self.answer, self._fail)
         except OSError as error:
