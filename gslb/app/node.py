@@ -27,7 +27,7 @@ from gslb.health.merge import merge
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.report import Report
 from gslb.model.system import Endpoint
-from gslb.server.sockets import open_tcp, open_udp
+from gslb.server.sockets import open_both
 from gslb.server.tcp import TcpServer
 from gslb.server.udp import UdpServer
 from gslb.store.base import HealthStore
@@ -72,9 +72,7 @@ class Node:
         self.fast = FastPath(Engine(assembled.ground, self.health))
         self.decisions = _open_decisions(assembled)
         self._past_answers: Counter[tuple[str, str]] = Counter()
-        self._sockets = [
-            (open_udp(one, share=share), open_tcp(one, share=share)) for one in endpoints
-        ]
+        self._sockets = open_both(endpoints, share=share)
         self.udp = [UdpServer(udp, self.fast.answer) for udp, _ in self._sockets]
         self.tcp = TcpServer(self._answer_tcp, assembled.system.limits)
         self._install()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from gslb.admin.http import AdminServer
@@ -68,13 +69,16 @@ class Server:
             require_free(system.dns)
         self._workers = Workers(assembled.path, system.workers) if system.workers > 1 else None
         store = _RelayStore(self._workers.send_report) if self._workers else MemoryStore()
-        self.node = Node(assembled, store, endpoints=() if self._workers else system.dns)
+        with ExitStack() as opened:  # closed again if the next one cannot be had
+            admin = None
+            if system.admin is not None:
+                admin = opened.enter_context(open_tcp(system.admin, share=False))
+            self.node = Node(assembled, store, endpoints=() if self._workers else system.dns)
+            opened.pop_all()
         self.prober = Prober(system.sites, store, system.node)
         self.reloader = Reloader(assembled, self._apply)
         self.insight = NodeInsight(self.node, self.reloader, self._workers)
-        self._admin: AdminServer | None = None
-        if system.admin is not None:
-            self._admin = AdminServer(self.insight, open_tcp(system.admin, share=False))
+        self._admin = None if admin is None else AdminServer(self.insight, admin)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:

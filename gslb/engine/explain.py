@@ -23,6 +23,7 @@ from gslb.engine.engine import Engine, refuse_type
 from gslb.engine.groups import Client
 from gslb.engine.resolve import Served, find_zone, resolve
 from gslb.model.place import Address, Location
+from gslb.wire import codes
 from gslb.wire.compose import Owned
 from gslb.wire.ecs import ClientSubnet
 from gslb.wire.names import to_text
@@ -146,6 +147,8 @@ def _why_scope(case: _Case, subnet: ClientSubnet | None) -> str:
 
 def _why_static(engine: Engine, qname: bytes, qtype: int, body: Body) -> str:
     """What answered when no service decided."""
+    if body.rcode in (codes.FORMERR, codes.NOTIMP):
+        return f"{type_text(qtype)} is refused before any zone is asked: no zone can hold it"
     zone = find_zone(engine.ground.zones, qname, qtype)
     if zone is None:
         return "no zone of this server holds the name"

@@ -4,8 +4,8 @@ It answers nothing that the general path has not answered before: an entry is le
 that the engine made, and holds the octets behind the question. A query adds its id, RD, its
 question as it was sent, and OPT. Whatever is unusual goes to the general path. Laws:
 1. Only replies that fit 512 octets with any OPT are kept, so no size limit can matter here.
-2. Entries are of names that exist, so the zones bound them; of names that do not, only the zone's
-   denial is kept, once for each distance between the end of the question and the zone's name.
+2. Entries are of names that exist and of types that people use; what is kept of a name or a type
+   that does not exist is one denial for each distance between the question and the zone's name.
 3. What depends on health is forgotten with the engine, what depends on the zones with its ground.
 
 `FastPath.answer` is flat on purpose: a call costs 50 ns there, and a query has 1500.
@@ -16,13 +16,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from gslb.engine.body import Body, owned
 from gslb.engine.desk import Cycle, Desk, Frame, Plan
 from gslb.engine.engine import Engine, Ground, reply_flags
 from gslb.engine.groups import ClientGroup, Key
-from gslb.engine.resolve import deny, find_zone
+from gslb.engine.resolve import find_zone, negative
 from gslb.health.snapshot import HealthSnapshot
 from gslb.wire import codes
 from gslb.wire.compose import MIN_UDP_OCTETS, Opt, Reply, compose_opt, compose_reply
@@ -30,7 +31,8 @@ from gslb.wire.names import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, ROOT
 from gslb.wire.query import HEADER_OCTETS, Query, Question
 from gslb.zone.tree import Zone
 
-MAX_ENTRIES = 262_144  # about 300 octets each
+MAX_ENTRIES = 32_768  # questions about static data; those without an answer share what is kept
+MAX_KNOWN = 16_384  # questions with their headers, 300 octets each; to find one again costs 1 us
 MAX_OPTS = 4096  # clients' UDP sizes times lengths of options; real traffic has a few dozen
 _LONGEST_OPT = 11 + 4 + 20  # with a whole IPv6 client subnet
 _FIXED_OPT_OCTETS = 11
@@ -79,7 +81,7 @@ class StaticEntries:
         self.group = ground.desks.uniform_group()
         self.entries: dict[bytes, Entry] = {}
         self.desks: dict[bytes, Desk] = {}
-        self._denials: dict[tuple[bytes, int], Entry | None] = {}
+        self._denials: dict[tuple[bytes, int, int, bytes | None], Entry | None] = {}
         self._zones = ground.zones
 
     def entry(self, frame: Frame, ending: bytes | None = None) -> Entry:
@@ -97,10 +99,22 @@ class StaticEntries:
         zone = self._zone_of_missing(name)
         if zone is None:
             return None
-        place = (zone.origin, len(name) - len(zone.origin))
+        return self._without_answer(zone, name, codes.NXDOMAIN)
+
+    def lack(self, zone: Zone, name: bytes, ending: bytes | None) -> Entry | None:
+        """The answer that a name of a zone has no records of a type."""
+        return self._without_answer(zone, name, codes.NOERROR, ending)
+
+    def _without_answer(
+        self, zone: Zone, name: bytes, rcode: int, ending: bytes | None = None
+    ) -> Entry | None:
+        """One entry for all names of a length: compression differs in nothing else."""
+        distance = len(name) - len(zone.origin)
+        place = (zone.origin, distance, rcode, ending)
         if place not in self._denials:
-            frame = compose_frame(deny(zone), Question(*_filler(*place)))
-            self._denials[place] = None if frame is None else self.entry(frame)
+            question = Question(*_filler(zone.origin, distance))
+            frame = compose_frame(negative(zone, rcode), question)
+            self._denials[place] = None if frame is None else self.entry(frame, ending)
         return self._denials[place]
 
     def _zone_of_missing(self, name: bytes) -> Zone | None:
@@ -138,6 +152,17 @@ def _filler(origin: bytes, distance: int) -> tuple[bytes, bytes, int, int]:
     return name + b"\0\1" + _CLASS_IN, name, codes.A, codes.IN
 
 
+@lru_cache(maxsize=256)
+def _heads(flags: int, *counts: int) -> tuple[bytes, ...]:
+    """Flags and counts without and with RD, then the same with one OPT more."""
+    *others, additionals = counts
+    return tuple(
+        struct.pack("!HHHHH", flags | rd * codes.FLAG_RD, *others, additionals + opt)
+        for opt in (0, 1)
+        for rd in (0, 1)
+    )
+
+
 def compose_frame(body: Body, question: Question) -> Frame | None:
     """The frame of an answer, or None when it is none for the fast path (law 1)."""
     if body.error is not None or body.rcode > codes.REFUSED or question.qclass != codes.IN:
@@ -156,13 +181,7 @@ def compose_frame(body: Body, question: Question) -> Frame | None:
     if len(octets) + _LONGEST_OPT > MIN_UDP_OCTETS:
         return None
     flags, questions, answers, authorities, additionals = struct.unpack_from("!HHHHH", octets, 2)
-    heads = tuple(
-        struct.pack(
-            "!HHHHH", flags | rd * codes.FLAG_RD, questions, answers, authorities, additionals + opt
-        )
-        for opt in (0, 1)
-        for rd in (0, 1)
-    )
+    heads = _heads(flags, questions, answers, authorities, additionals)
     return heads, octets[HEADER_OCTETS + len(question.octets) :]
 
 
@@ -291,28 +310,39 @@ class FastPath:
                 return None if denial is None else (shape, *denial)
             entry = found
         known = (shape, *entry)
-        keep(self._known, head.lower(), known)
+        keep(self._known, head.lower(), known, most=MAX_KNOWN)
         return known
 
     def _learn(self, question: Question, body: Body) -> None:
         """Remembers who answers a name of its own (law 2), and what, if that is static."""
         zone = find_zone(self.engine.ground.zones, question.qname, question.qtype)
         node = None if zone is None else zone.nodes.get(question.qname)
-        if node is None or question.qclass != codes.IN:
+        if zone is None or node is None or question.qclass != codes.IN:
             return
         key = question.octets.lower()
         ending = question.octets[-4:]
         if ending.upper() != ending:  # of a type that another one's lower case looks like
+            return
+        if question.qtype >= codes.NXNAME and question.qtype not in (codes.ANY, codes.CAA):
             return
         if body.plan is not None:
             desk = self.engine.desk(node, question.qtype)
             assert desk is not None
             keep(self.static.desks, key, desk)
         else:
-            frame = compose_frame(body, question)
-            if frame is not None:
-                entry = self.static.entry(frame, None if key.endswith(ending) else ending)
-                keep(self.static.entries, key, entry)
+            self._learn_static(zone, question, body, None if key.endswith(ending) else ending)
+
+    def _learn_static(
+        self, zone: Zone, question: Question, body: Body, ending: bytes | None
+    ) -> None:
+        """Keeps an answer that no health changes; most NODATA is the same for names of a length."""
+        frame = compose_frame(body, question)
+        if frame is None:
+            return
+        shared = self.static.lack(zone, question.qname, ending) if not body.answer else None
+        is_shared = shared is not None and shared.cycles[0].frames == [frame]
+        entry = shared if shared is not None and is_shared else self.static.entry(frame, ending)
+        keep(self.static.entries, question.octets.lower(), entry)
 
 
 def compose_choice(cycle: Cycle) -> Frame | None:

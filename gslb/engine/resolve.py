@@ -102,7 +102,7 @@ def _step(
     if walk.outcome is Outcome.REFERRAL:
         return _refer(zone, walk.node), None
     if walk.outcome is Outcome.NXDOMAIN:
-        return deny(zone), None
+        return negative(zone, codes.NXDOMAIN), None
     node = walk.node
     if node.service is not None:
         if chain.is_started:
@@ -120,7 +120,7 @@ def _step(
 def _static(zone: Zone, node: Node, name: bytes, qtype: int) -> Body:
     rrset = _any(node) if qtype == codes.ANY else node.rrsets.get(qtype)
     if rrset is None:
-        return _negative(zone, codes.NOERROR)
+        return negative(zone, codes.NOERROR)
     extra = tuple(_additional(zone, rrset))
     return Body(is_authoritative=True, answer=(owned(name, rrset),), extra=extra)
 
@@ -137,21 +137,17 @@ def _serve(zone: Zone, node: Node, name: bytes, qtype: int, serve: Serve) -> Bod
     if served is None:
         return None
     rrset = served.plan.choices.at(served.turn).rrset
-    body = _negative(zone, codes.NOERROR)  # for everybody, so its scope is 0 (RFC 7871 7.4)
+    body = negative(zone, codes.NOERROR)  # for everybody, so its scope is 0 (RFC 7871 7.4)
     if rrset is not None:
         answer = (owned(name, rrset),)
         body = Body(is_authoritative=True, answer=answer, scope=served.scope)
     return replace(body, plan=served.plan, turn=served.turn)
 
 
-def _negative(zone: Zone, rcode: int) -> Body:
+def negative(zone: Zone, rcode: int) -> Body:
+    """The answer for a name (NXDOMAIN) or a type (NOERROR) that does not exist (RFC 2308 2)."""
     authority = (owned(zone.origin, zone.negative_soa),)
     return Body(rcode, is_authoritative=True, authority=authority)
-
-
-def deny(zone: Zone) -> Body:
-    """The answer for a name that does not exist (RFC 2308 2.1)."""
-    return _negative(zone, codes.NXDOMAIN)
 
 
 def _refer(zone: Zone, cut: Node) -> Body:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_address
 
@@ -58,6 +59,22 @@ def open_tcp(endpoint: Endpoint, *, share: bool, backlog: int = 256) -> socket.s
     """
     prepare = partial(_prepare_tcp, endpoint=endpoint, share=share, backlog=backlog)
     return _open(endpoint, socket.SOCK_STREAM, prepare)
+
+
+def open_both(
+    endpoints: Iterable[Endpoint], *, share: bool
+) -> list[tuple[socket.socket, socket.socket]]:
+    """A UDP and a listening TCP socket for each address, or none at all and a ListenError."""
+    with ExitStack() as opened:
+        both = [
+            (
+                opened.enter_context(open_udp(one, share=share)),
+                opened.enter_context(open_tcp(one, share=share)),
+            )
+            for one in endpoints
+        ]
+        opened.pop_all()
+    return both
 
 
 def describe_failure(endpoint: Endpoint, kind: socket.SocketKind, error: OSError) -> str:

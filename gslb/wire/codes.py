@@ -41,6 +41,7 @@ AXFR: Final = 252
 MAILB: Final = 253
 MAILA: Final = 254
 ANY: Final = 255
+CAA: Final = 257
 
 # EDNS options
 OPTION_NSID: Final = 3

@@ -13,7 +13,7 @@ import pytest
 
 from gslb.errors import ListenError
 from gslb.model.system import Endpoint
-from gslb.server.sockets import describe_failure, open_tcp, open_udp
+from gslb.server.sockets import describe_failure, open_both, open_tcp, open_udp
 
 OPENERS = [pytest.param(open_udp, "UDP", id="udp"), pytest.param(open_tcp, "TCP", id="tcp")]
 HOSTS = ["127.0.0.1", "::1"]
@@ -175,3 +175,12 @@ def test_socket_is_closed_when_it_cannot_be_bound():
         with pytest.raises(ListenError):
             open_udp(Endpoint("192.0.2.1", 5300), share=False)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_both_when_a_later_one_cannot_be_had_leaves_none_open() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        free, busy = Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(ListenError, match="already in use"):
+            open_both((free, busy), share=False)  # a socket left open would be a ResourceWarning
