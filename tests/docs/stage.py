@@ -34,6 +34,7 @@ NORMAL = (
     (r"^;; WHEN: .*", ";; WHEN: TIME"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "TIME"),
     (r"( SOA \S+ \S+) \d+", r"\1 SERIAL"),  # when the files were written
+    (r"^(\S+\. \S+\.) \d+( \d+ \d+ \d+ \d+)$", r"\1 SERIAL\2"),  # the same with +short
     (r"\b[0-9a-f]{12}-(\S+)-h\d+-t\d+", r"DIGEST-\1-hN-tN"),  # a decision id
 )
 """What may differ between two runs of the same command, and what it is compared as."""
