@@ -8,7 +8,7 @@ serves the admin port and starts a worker again that has died.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from gslb.probe.prober import Prober
 from gslb.server.sockets import open_tcp
 from gslb.store.memory import MemoryStore
 from gslb.telemetry import logs
+
+RESTART_S = 1.0
 
 log = logs.get_logger(__name__)
 
@@ -106,7 +108,9 @@ class Server:
             runs["reload"] = self.reloader.run
             if self._workers is not None:
                 runs["workers"] = self._workers.run
-            tasks = [group.create_task(run(), name=name) for name, run in runs.items()]
+            tasks = [
+                group.create_task(keep_running(name, run), name=name) for name, run in runs.items()
+            ]
             await self._stop.wait()
             for task in tasks:
                 task.cancel()
@@ -131,3 +135,21 @@ class Server:
             configuration=system.digest,
             geography=assembled.watched.table.build,
         )
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs something that should never end, again after RESTART_S if it does.
+
+    A fault of ours beside the answer path must not end answering: it is logged with its cause.
+    """
+    while True:
+        try:
+            await run()
+            log.error("ended by itself, starting it again", task=name)
+        except Exception as error:  # noqa: BLE001  the border: answering goes on
+            _tell_failure(name, error)
+        await asyncio.sleep(RESTART_S)
+
+
+def _tell_failure(name: str, error: Exception) -> None:
+    log.error("failed, starting it again", task=name, cause=repr(error))

@@ -78,4 +78,4 @@ def test_what_matters_is_compared(line: str, other: str) -> None:
 
 
 def test_there_are_few_exceptions() -> None:
-    assert len(NORMAL) == 8
+    assert len(NORMAL) == 9
