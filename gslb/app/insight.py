@@ -102,6 +102,7 @@ class NodeInsight:
             "geography": node.assembled.watched.table.build,
             "applied_at": self._reloader.state.applied_at,
             "reload_error": self._reloader.state.error,
+            "reload_failed_at": self._reloader.state.failed_at,
             "health_generation": node.health.generation,
             "alerts": list(node.health.alerts),
             "sites": describe_health(system.sites, node.health),
@@ -135,5 +136,10 @@ def count_node(node: Node) -> Counter[str]:
     counts["tcp_refused"] += tcp.refused
     counts["tcp_evicted"] += tcp.evicted
     counts["tcp_timed_out"] += tcp.timed_out
+    counts["tcp_malformed"] += tcp.malformed
+    counts["tcp_aborted"] += tcp.aborted
     counts["failed"] += tcp.failed
+    if node.decisions is not None:
+        counts["decisions_written"] += node.decisions.counts.written
+        counts["decisions_lost"] += node.decisions.counts.dropped + node.decisions.counts.failed
     return counts

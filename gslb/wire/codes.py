@@ -6,7 +6,6 @@ from typing import Final
 
 NOERROR: Final = 0
 FORMERR: Final = 1
-SERVFAIL: Final = 2
 NXDOMAIN: Final = 3
 NOTIMP: Final = 4
 REFUSED: Final = 5
@@ -31,7 +30,6 @@ SRV: Final = 33
 DNAME: Final = 39
 OPT: Final = 41
 DS: Final = 43
-SVCB: Final = 64
 HTTPS: Final = 65
 NXNAME: Final = 128
 TKEY: Final = 249

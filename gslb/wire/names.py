@@ -64,8 +64,3 @@ def is_under(name: bytes, top: bytes) -> bool:
     if name == top:
         return True
     return name.endswith(top) and any(above == top for above in ancestors(name))
-
-
-def label_count(name: bytes) -> int:
-    """How many labels a name has, the root not counted."""
-    return sum(1 for _ in ancestors(name))

@@ -60,6 +60,7 @@ def test_status_is_all_that_the_node_knows(node):
         "geography": node.assembled.watched.table.build,
         "applied_at": 5.0,
         "reload_error": "refused",
+        "reload_failed_at": 6.0,
         "health_generation": node.health.generation,
         "alerts": [],
         "answers": [
