@@ -1,7 +1,7 @@
 """Worker processes: each answers on the shared port; reports and reloads reach them over a pipe.
 
 The leader writes JSON lines to each worker: {"report": ...} and {"reload": true}. A worker writes
-one line a second back: {"counters": {...}, "answers": [[service, site, number], ...]}. Laws:
+one line every two seconds: {"counters": {...}, "answers": [[service, site, number], ...]}. Laws:
 1. A worker that dies is started again after RESTART_S; the others answer meanwhile.
 2. A worker whose leader is gone ends: nobody would tell it about health any more.
 3. A worker that does not read is ended when MAX_BACKLOG octets wait for it, and started again.

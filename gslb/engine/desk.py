@@ -12,8 +12,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address
@@ -154,14 +153,16 @@ class Plan(Cycle):
         self.choices = choices
         self._first = turn
 
-    def count_answers(self) -> Counter[str]:
+    def answers(self) -> Iterator[tuple[str, int]]:
         """How many answers of this plan began with each candidate."""
-        counts: Counter[str] = Counter()
+        given, before = self.uses, self._first
+        if self.period == 1:
+            yield self.choices.verdicts[0].first, given - before
+            return
         for turn, verdict in self.choices.verdicts.items():
-            # Of the numbers first..uses-1, those that leave this turn when divided by the period.
-            times = (self.uses - 1 - turn) // self.period - (self._first - 1 - turn) // self.period
-            counts[verdict.first] += times
-        return counts
+            # Of the numbers before..given-1, those that leave this turn in the division.
+            times = (given - 1 - turn) // self.period - (before - 1 - turn) // self.period
+            yield verdict.first, times
 
 
 def can_answer(candidate: Candidate, rtype: int) -> bool:

@@ -159,9 +159,11 @@ class Plans:
     def count_answers(self) -> Counter[tuple[str, str]]:
         """How many answers each (service, first candidate) got from these plans."""
         counts = self._answered.copy()
-        for desk, _, plan in self._all():
-            for site, times in plan.count_answers().items():
-                counts[to_text(desk.owner), site] += times
+        for desk, plans in self._of_desk.items():
+            name = to_text(desk.owner)
+            for plan in plans.values():
+                for first, times in plan.answers():
+                    counts[name, first] += times
         return counts
 
     def _all(self) -> Iterator[tuple[Desk, Key, Plan]]:
