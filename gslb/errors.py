@@ -1,7 +1,8 @@
 """Every error that crosses a package border, in families by whose fault it is.
 
 The client's (`WireError`, carries the RCODE), the operator's (`ConfigError`, carries every problem
-with its place), a dependency's (`StoreError`, `GeoError`). Ours is `AssertionError`. Expected
+with its place; `OrderError`), an agent's (`ReportError`, carries the reason that is counted), a
+dependency's (`StoreError`, `GeoError`). Ours is `AssertionError`. Expected
 outcomes are values, never errors.
 """
 
@@ -56,6 +57,18 @@ class ConfigError(GslbError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class OrderError(GslbError):
+    """An order that is refused; the message says why and what is allowed."""
+
+
+class ReportError(GslbError):
+    """A report that is dropped. drop: the reason that it is counted under (gslb.health.intake)."""
+
+    def __init__(self, message: str, *, drop: str) -> None:
+        super().__init__(message)
+        self.drop = drop
 
 
 class GeoError(GslbError):

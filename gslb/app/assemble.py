@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from gslb.config.load import Configuration, load
 from gslb.engine.desks import Desks
 from gslb.engine.engine import Ground, make_ground
 from gslb.errors import ConfigError, GeoError, Problem
+from gslb.geo.load import database_paths
 from gslb.geo.watch import Stamp, Watched, open_watched, refresh, stamp
 from gslb.model.system import GeoSettings, System
 from gslb.policy.base import NO_MEASUREMENTS
@@ -31,6 +33,39 @@ class Assembled:
     def system(self) -> System:
         """What the files say."""
         return self.configuration.system
+
+    @property
+    def stale(self) -> str | None:
+        """Why the geography is still the old one, None when it is not."""
+        return self.watched.error
+
+    def as_read(self) -> Stamp:
+        """What all files looked like when they were read."""
+        return self.stamp + self.watched.stamp
+
+    def look(self) -> Stamp:
+        """What all files look like now."""
+        try:
+            databases = database_paths(self.system.geo)
+        except GeoError:
+            databases = ()
+        return look(self.configuration) + stamp(databases)
+
+    def load_again(self) -> Assembled:
+        """The same files, read anew. Raises ConfigError."""
+        return assemble(self.path, self)
+
+    def is_same(self, other: Assembled) -> bool:
+        """Whether both answer alike."""
+        return self.system.digest == other.system.digest and self.watched is other.watched
+
+    def summary(self) -> Mapping[str, object]:
+        """What the log says of it."""
+        return {
+            "digest": self.system.digest,
+            "zones": len(self.configuration.zones),
+            "geography": self.watched.table.build,
+        }
 
 
 def assemble(path: Path, known: Assembled | None = None) -> Assembled:

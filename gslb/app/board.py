@@ -2,7 +2,8 @@
 
 Laws:
 1. A rate is the difference of two samples over the time between them; it is 0 while there is one.
-2. A site that is down but held says so: it still gets answers.
+2. What is in force is shown, not what was observed: an order before a state, and a site that is
+   down but held says so, because it still gets answers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from rich.text import Text
 
 EVENTS_SHOWN = 4
 
-_STYLES = {"up": "green", "down": "bold red", "held": "bold yellow", "unknown": "dim"}
+_STYLES = {
+    "up": "green",
+    "down": "bold red",
+    "held": "bold yellow",
+    "unknown": "dim",
+    "drained": "bold cyan",
+    "forced up": "bold magenta",
+    "forced down": "bold magenta",
+}
+_ORDERED = {"drain": "drained", "up": "forced up", "down": "forced down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One site. state: up, down, held or unknown. since_s: its age, None while there is none.
+    """One site. state: up, down, held, unknown, drained, forced up or forced down. since_s: the age
+    of what was observed, None while there is none.
 
     flip_s: seconds to the earliest possible change, which is the longest TTL that answers get;
     None when none is due. answers: those that began with this site.
@@ -47,10 +58,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """One agent. age_s: of its last word, None before the first. why: what cost it its vote."""
+
+    name: str
+    has_vote: bool
+    age_s: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """What is shown. queries: messages over UDP and TCP together."""
+    """What is shown. store: in a few words, and whether it is there. queries: messages over UDP and
+    TCP together.
+    """
 
     rows: tuple[Row, ...]
+    voices: tuple[Voice, ...]
+    store: str
+    has_store: bool
     queries: int
     answers: int
     answers_per_s: float
@@ -60,13 +86,13 @@ class Board:
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What stands under the table. own: the demo's own queries, in a line. keys: what may be
-    pressed.
+    pressed, in lines.
     """
 
     own: str = ""
     clients: Mapping[str, str] | None = None
     events: Sequence[str] = ()
-    keys: str = ""
+    keys: Sequence[str] = ()
 
 
 def compose_board(older: Sample, newer: Sample, at: float) -> Board:
@@ -80,22 +106,53 @@ def compose_board(older: Sample, newer: Sample, at: float) -> Board:
     rows = tuple(
         Row(
             name=name,
-            state="held" if site["held"] else site["state"],
+            state=_tell_state(site),
             since_s=max(0.0, at - site["since_at"]) if site["since_at"] else None,
             flip_s=site["flip_s"],
             answers=after[name],
             answers_per_s=rate(after[name] - before[name]),
-            reason=site["reason"],
+            reason=_tell_reason(site),
         )
         for name, site in newer.status["sites"].items()
     )
     return Board(
         rows=rows,
+        voices=tuple(
+            Voice(name, agent["has_vote"], agent["age_s"], agent["why"])
+            for name, agent in newer.status["agents"].items()
+        ),
+        store=_tell_store(newer.status, at),
+        has_store=newer.status["store"]["is_connected"],
         queries=_queries(newer.status),
         answers=after.total(),
         answers_per_s=rate(after.total() - before.total()),
         alerts=tuple(newer.status["alerts"]),
     )
+
+
+def _tell_state(site: Mapping[str, Any]) -> str:
+    if site["order"] is not None:
+        return _ORDERED[site["order"]["kind"]]
+    return "held" if site["held"] else str(site["state"])
+
+
+def _tell_reason(site: Mapping[str, Any]) -> str:
+    """Why a site is what it is: who ordered it, else what was observed."""
+    order = site["order"]
+    if order is None:
+        return str(site["reason"])
+    who = f"by {order['owner']}" if order["owner"] else "ordered"
+    return f"{who}: {order['reason']}"
+
+
+def _tell_store(status: Mapping[str, Any], at: float) -> str:
+    store = status["store"]
+    age = tell_age(max(0.0, at - store["since_at"]))
+    if store["is_connected"]:
+        found = f"{store['target']}, there for {age}"
+    else:
+        found = f"{store['target']}, away for {age}: {store['error']}"
+    return f"{found}; own probes {status['own_probes']}"
 
 
 def _answers(status: Mapping[str, Any]) -> Counter[str]:
@@ -120,6 +177,7 @@ def render_board(board: Board, notes: Notes) -> RenderableType:
     """
     events = list(notes.events)[-EVENTS_SHOWN:]
     lines = [
+        Text(f"store {board.store}", style="" if board.has_store else "bold yellow"),
         Text(f"{board.answers:,} answers, {board.answers_per_s:.1f}/s; {board.queries:,} queries"),
         Text(notes.own),
         Text("  ".join(f"{label} > {site}" for label, site in (notes.clients or {}).items())),
@@ -127,15 +185,18 @@ def render_board(board: Board, notes: Notes) -> RenderableType:
         Text("events", style="bold"),
         *(Text(f"  {line}", style="dim") for line in events),
         *(Text("") for _ in range(EVENTS_SHOWN - len(events))),
-        Text(notes.keys, style="bold"),
+        *(Text(line, style="bold") for line in notes.keys),
     ]
     for line in lines:
         line.no_wrap, line.overflow = not line.plain.startswith("ALERT"), "ellipsis"
-    return Group(_draw_table(board.rows), *lines)
+    tables = [_draw_sites(board.rows)]
+    if board.voices:
+        tables.append(_draw_agents(board.voices))
+    return Group(*tables, *lines)
 
 
-def _draw_table(rows: Sequence[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+def _draw_sites(rows: Sequence[Row]) -> Table:
+    table = _make_table()
     for name in ("#", "site", "state"):
         table.add_column(name, no_wrap=True)
     for name in ("since", "TTL up to", "answers", "per s"):
@@ -150,11 +211,27 @@ def _draw_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def _draw_agents(voices: Sequence[Voice]) -> Table:
+    table = _make_table()
+    for name in ("agent", "vote"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("heard", justify="right", no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    for voice in voices:
+        vote = Text("yes", style="green") if voice.has_vote else Text("no", style="bold red")
+        table.add_row(voice.name, vote, tell_age(voice.age_s), Text(voice.why))
+    return table
+
+
+def _make_table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+
+
 # ---------------------------------------------------------------- in a pipe
 
 
 def board_lines(board: Board, notes: Notes) -> Iterator[str]:
-    """The board as lines of text: one for all, one a site, one an alert."""
+    """The board as lines of text: one for all, one a site, an agent, the store, an alert."""
     yield f"answers={board.answers} per_s={board.answers_per_s:.1f} queries={board.queries}" + (
         f" ({notes.own})" if notes.own else ""
     )
@@ -164,6 +241,11 @@ def board_lines(board: Board, notes: Notes) -> Iterator[str]:
             f" {tell_horizon(row.flip_s)}, answers={row.answers}"
             f" per_s={row.answers_per_s:.1f}, {row.reason}"
         )
+    for voice in board.voices:
+        vote = "has a vote" if voice.has_vote else f"no vote: {voice.why}"
+        heard = "" if voice.age_s is None else f"heard {tell_age(voice.age_s)} ago, "
+        yield f"  agent {voice.name}: {heard}{vote}"
+    yield f"  store {board.store}"
     for alert in board.alerts:
         yield f"  ALERT {alert}"
 

@@ -1,7 +1,7 @@
 """`gslb demo`: the project's main job on one machine, and a live table of it.
 
-On a terminal the table is drawn in place and keys stop and start regions; in a pipe plain lines
-come every few seconds.
+On a terminal the table is drawn in place and keys make things go wrong; in a pipe plain lines come
+every few seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,21 +25,19 @@ from rich.text import Text
 
 from gslb.app.board import Board, Notes, Sample, board_lines, compose_board, render_board
 from gslb.app.client import Client
+from gslb.app.demo_keys import first_site, press, tell_keys
 from gslb.app.events import Events, collect_events
 from gslb.app.keys import has_keyboard, read_keys
 from gslb.app.process import run_until_stopped, settle_memory
 from gslb.app.stage import Stage, open_stage
 from gslb.app.tour import Narrator, Outcome, walk
-from gslb.app.tour_steps import STEPS
+from gslb.app.tour_route import plan_route
 from gslb.app.traffic import NETWORKS, WWW, Traffic
-from gslb.telemetry.logs import get_logger
 
 REFRESH_S = 0.5
 PLAIN_EVERY_S = 3.0
 RATE_SAMPLES = 7
 """Samples on a terminal that a rate is taken over: 3 s, so that numbers do not flicker."""
-
-log = get_logger(__name__)
 
 
 class Try(NamedTuple):
@@ -47,33 +47,43 @@ class Try(NamedTuple):
     shows: str
 
 
-def run_demo(path: Path, console: Console) -> None:
-    """Runs the demo until `q`, SIGINT or SIGTERM.
+def run_demo(path: Path, console: Console, *, has_redis: bool = False) -> None:
+    """Runs the demo until `q`, SIGINT, SIGTERM or SIGHUP. has_redis: with a Redis of its own.
 
-    Raises ConfigError, GeoError or ListenError when it cannot be set up.
-    """
-    asyncio.run(run_until_stopped(partial(_run, path, console)))
-
-
-def run_tour(path: Path, narrator: Narrator) -> list[Outcome] | None:
-    """Walks through the demo; what became of each step, or None when SIGINT or SIGTERM ended it
-    early.
-
-    Raises ConfigError, GeoError or ListenError when it cannot be set up.
+    Raises ConfigError, GeoError, ListenError or StoreError when it cannot be set up.
     """
 
-    async def work(_stop: Callable[[], None]) -> list[Outcome]:
+    async def work(stop: Callable[[], None]) -> None:
+        _stop_with_terminal(stop)
+        await _run(path, console, stop, has_redis=has_redis)
+
+    asyncio.run(run_until_stopped(work))
+
+
+def run_tour(path: Path, narrator: Narrator, *, has_redis: bool = False) -> list[Outcome] | None:
+    """Walks through the demo; what became of each step, or None when a signal ended it early.
+
+    Raises ConfigError, GeoError, ListenError or StoreError when it cannot be set up.
+    """
+
+    async def work(stop: Callable[[], None]) -> list[Outcome]:
+        _stop_with_terminal(stop)
         with collect_events():
-            async with open_stage(path) as stage:
-                return await walk(stage, STEPS, narrator)
+            async with open_stage(path, has_redis=has_redis) as stage:
+                return await walk(stage, plan_route(stage), narrator)
 
     return asyncio.run(run_until_stopped(work))
 
 
-async def _run(path: Path, console: Console, stop: Callable[[], None]) -> None:
+def _stop_with_terminal(stop: Callable[[], None]) -> None:
+    """A terminal that is closed ends the demo as `q` does."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop)
+
+
+async def _run(path: Path, console: Console, stop: Callable[[], None], *, has_redis: bool) -> None:
     listener = None if console.is_terminal else partial(_print_event, console)
     with collect_events(listener) as events:
-        async with open_stage(path) as stage:
+        async with open_stage(path, has_redis=has_redis) as stage:
             settle_memory()
             for line in intro(stage, path, width=console.width):
                 console.print(line, soft_wrap=True)
@@ -91,10 +101,13 @@ def intro(stage: Stage, path: Path, *, width: int) -> Iterator[Text]:
     """What runs where, and the lines to try."""
     system = stage.system
     shown = min(os.path.relpath(path), str(path), key=len)
-    yield Text(f"One name server and {len(stage.backends)} regions from {shown}:", style="bold")
+    agents = f", {len(stage.agents)} agents" if stage.agents else ""
+    head = f"One name server{agents} and {len(stage.backends)} regions from {shown}:"
+    yield Text(head, style="bold")
     yield Text(f"  DNS      {', '.join(map(str, system.dns))} (UDP and TCP)")
     if system.admin is not None:
         yield Text(f"  admin    http://{system.admin}/api/v1/status")
+    yield Text(f"  store    {stage.server.store.describe()}")
     for name, backend in stage.backends.items():
         yield Text(f"  {name:<8} http://{backend.host}:{backend.port}/")
     yield Text("Try in another terminal:", style="bold")
@@ -111,7 +124,7 @@ def intro(stage: Stage, path: Path, *, width: int) -> Iterator[Text]:
 
 
 def tries(stage: Stage) -> tuple[Try, ...]:
-    """Five queries worth making."""
+    """Queries worth making, and what an operator would do."""
     dig = f"dig @{stage.dns.host} -p {stage.dns.port}"
     www, zone = WWW.rstrip("."), WWW.partition(".")[2].rstrip(".")
     nl, us, _, _, office = NETWORKS
@@ -121,7 +134,28 @@ def tries(stage: Stage) -> tuple[Try, ...]:
         Try(f"{dig} {www} +subnet={office.subnet} +short", f"{office.place}: {office.site}"),
         Try(f"{dig} split.{zone} +short", "again and again: 3 to 2 to 1"),
         Try(f"{dig} +tcp +norec host.sub.{zone}", "over TCP, a referral with glue"),
+        *_tries_of_operators(stage),
     )
+
+
+def _tries_of_operators(stage: Stage) -> tuple[Try, ...]:
+    admin, site = stage.system.admin, first_site(stage)
+    if admin is None or site is None:
+        return ()
+    gslb, there = _name_command(), f"--admin {admin}"
+    return (
+        Try(f"{gslb} status {there}", "what each agent says of each site"),
+        Try(f"{gslb} drain {site} --reason 'new racks' {there}", f"no new clients for {site}"),
+        Try(f"{gslb} undrain {site} {there}", "they are back"),
+    )
+
+
+def _name_command() -> str:
+    """How the `gslb` of this environment is called from here."""
+    beside = Path(sys.executable).with_name("gslb")
+    if shutil.which("gslb") is not None or not beside.exists():
+        return "gslb"
+    return min(os.path.relpath(beside), str(beside), key=len)
 
 
 # ---------------------------------------------------------------- the live part
@@ -157,7 +191,8 @@ class Demo:
                 stack.enter_context(read_keys(self._press))
             live = stack.enter_context(Live(console=self._console, auto_refresh=False))
             while True:
-                notes = self._notes(self._tell_keys() if has_keys else "Ctrl-C ends")
+                keys = tell_keys(self._stage) if has_keys else ("Ctrl-C ends",)
+                notes = self._notes(*keys)
                 live.update(render_board(self._board(), notes), refresh=True)
                 await self._wait()
 
@@ -165,28 +200,19 @@ class Demo:
         self._board()
         while True:
             await asyncio.sleep(PLAIN_EVERY_S)
-            for line in board_lines(self._board(), self._notes("")):
+            for line in board_lines(self._board(), self._notes()):
                 self._console.print(line, soft_wrap=True)
 
     def _board(self) -> Board:
         self._samples.append(Sample(self._stage.server.insight.status(), time.monotonic()))
         return compose_board(self._samples[0], self._samples[-1], time.time())
 
-    def _notes(self, keys: str) -> Notes:
+    def _notes(self, *keys: str) -> Notes:
         traffic = self._traffic
         own = f"own traffic: {traffic.asked:,} asked, {traffic.unanswered:,} unanswered"
         if not traffic.is_on:
             own += " (off)"
         return Notes(own, traffic.last, tuple(self._events.lines), keys)
-
-    def _tell_keys(self) -> str:
-        backends = self._stage.backends
-        names = "  ".join(
-            f"{number} {'stop' if backends[name].is_running else 'START'} {name}"
-            for number, name in enumerate(self._stage.system.sites, start=1)
-            if name in backends
-        )
-        return f"keys: {names}  t traffic  q quit"
 
     def _press(self, key: str) -> None:
         if not self._pressed.full():
@@ -202,27 +228,9 @@ class Demo:
         await self._obey(key)
 
     async def _obey(self, key: str) -> None:
-        sites = list(self._stage.system.sites)
         if key == "q":
             self._stop()
         elif key == "t":
             self._traffic.is_on = not self._traffic.is_on
-        elif key.isascii() and key.isdigit() and 0 < int(key) <= len(sites):
-            await toggle(self._stage, sites[int(key) - 1])
-
-
-async def toggle(stage: Stage, site: str) -> None:
-    """Stops the backend of a site, or starts it again; nothing for a site that has none."""
-    backend = stage.backends.get(site)
-    if backend is None:
-        return
-    if backend.is_running:
-        await backend.stop()
-        log.info("backend stopped", site=site)
-        return
-    try:
-        await backend.start()
-    except OSError as error:
-        log.warning("backend not started", site=site, cause=error)
-    else:
-        log.info("backend started", site=site)
+        else:
+            await press(self._stage, key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -12,14 +11,17 @@ import dns.exception
 import dns.rdatatype
 
 from gslb import __version__
+from gslb.admin.requests import OrderRequest
+from gslb.app.assemble import Assembled
 from gslb.app.decisions import as_mapping
+from gslb.app.follower import Follower
+from gslb.app.health_status import describe_health
 from gslb.app.node import Node
+from gslb.app.orders import OrderDesk
 from gslb.app.reload import Reloader
 from gslb.app.workers import Workers
 from gslb.engine.engine import Engine
 from gslb.engine.explain import Explanation, explain
-from gslb.health.snapshot import HealthSnapshot
-from gslb.model.service import Site
 from gslb.wire.ecs import ClientSubnet, parse_ecs
 from gslb.wire.names import from_text
 
@@ -57,34 +59,28 @@ def read_client(text: str) -> tuple[IPv4Network | IPv6Network, ClientSubnet | No
     return network, parse_ecs(payload)
 
 
-def describe_health(sites: Mapping[str, Site], health: HealthSnapshot) -> dict[str, Any]:
-    """The state of every site as plain data."""
-    return {
-        name: {
-            "state": {True: "up", False: "down", None: "unknown"}[health.of(name).up],
-            "held": health.of(name).held,
-            "is_serving": health.of(name).is_serving,
-            "since_at": health.of(name).since_at,
-            "flip_s": health.of(name).flip_s,
-            "reason": health.of(name).reason,
-            "addresses": [str(address) for address in site.addresses],
-        }
-        for name, site in sites.items()
-    }
-
-
 class NodeInsight:
     """A node's status and explanations; with workers, theirs are the counts."""
 
-    def __init__(self, node: Node, reloader: Reloader, workers: Workers | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        follower: Follower,
+        reloader: Reloader[Assembled],
+        workers: Workers | None = None,
+    ) -> None:
         self._node = node
+        self._follower = follower
         self._reloader = reloader
         self._workers = workers
+        self._orders = OrderDesk(follower)
         self._started_at = time.time()
 
     def count(self) -> Counter[str]:
-        """The counters of the processes that answer."""
-        return count_node(self._node) if self._workers is None else self._workers.count()
+        """The counters of the processes that answer, and of what goes on beside them."""
+        counts = count_node(self._node) if self._workers is None else self._workers.count()
+        counts.update(self._follower.count())  # adding would lose what nobody has counted yet
+        return counts
 
     def count_answers(self) -> Counter[tuple[str, str]]:
         """How many answers each (service, first candidate) has had from them."""
@@ -103,9 +99,7 @@ class NodeInsight:
             "applied_at": self._reloader.state.applied_at,
             "reload_error": self._reloader.state.error,
             "reload_failed_at": self._reloader.state.failed_at,
-            "health_generation": node.health.generation,
-            "alerts": list(node.health.alerts),
-            "sites": describe_health(system.sites, node.health),
+            **describe_health(self._follower),
             "counters": dict(self.count()),
             "answers": [
                 {"service": service, "site": site, "count": number}
@@ -116,6 +110,14 @@ class NodeInsight:
     def explain(self, name: str, rtype: str, client: str) -> dict[str, Any]:
         """One explanation as plain data. Raises ValueError for what is no question."""
         return as_mapping(explain_text(self._node.fast.engine, name, rtype, client))
+
+    async def place_order(self, request: OrderRequest) -> dict[str, Any]:
+        """Takes an order of an operator's. Raises ValueError and OrderError."""
+        return await self._orders.place(request)
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        """The last events, oldest first."""
+        return await self._follower.herald.events(count)
 
 
 def count_node(node: Node) -> Counter[str]:

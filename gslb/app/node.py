@@ -2,19 +2,17 @@
 
 Laws:
 1. The engine is swapped whole, by one assignment for each socket; a query sees the old one or the
-   new one. At most MAX_SWAPS_PER_S health snapshots a second are taken up.
-2. Health comes from the store and from time: reports are merged when one comes, and once a second,
-   because reports grow stale by themselves. A store that fails changes no answer.
+   new one.
+2. Health and measured times are handed in; what hands them in may fail or fall silent, and answers
+   go on from the last ones.
 3. What a reload cannot change (addresses, workers, node, store, log) is said, not ignored.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 
@@ -22,20 +20,15 @@ from gslb.app.assemble import Assembled
 from gslb.app.decisions import Answer, log_decisions
 from gslb.engine.engine import Engine
 from gslb.engine.fast import FastPath
-from gslb.errors import ConfigError, Problem, StoreError
-from gslb.health.merge import merge
+from gslb.errors import ConfigError, Problem
 from gslb.health.snapshot import HealthSnapshot
-from gslb.model.report import Report
 from gslb.model.system import Endpoint
+from gslb.policy.measured import AgentTimes, MeasuredTimes
 from gslb.server.sockets import open_both
 from gslb.server.tcp import TcpServer
 from gslb.server.udp import UdpServer
-from gslb.store.base import HealthStore
 from gslb.telemetry.decisions import DecisionLog
 from gslb.telemetry.logs import get_logger
-
-MAX_SWAPS_PER_S = 5
-MERGE_EVERY_S = 1.0
 
 # Fields of `System` that are read once, and what the operator calls them (law 3).
 _FIXED = {
@@ -44,6 +37,9 @@ _FIXED = {
     "admin": "listen.admin",
     "workers": "workers",
     "store": "store",
+    "redis": "redis",
+    "state_dir": "state_dir",
+    "events": "events",
     "log": "log",
 }
 
@@ -51,7 +47,7 @@ log = get_logger(__name__)
 
 
 class Node:
-    """Answers from what was assembled and from the reports of a store.
+    """Answers from what was assembled and from health that is handed in.
 
     endpoints: where to listen. share: other processes listen there too. Raises ListenError, and
     ConfigError for a decision log that cannot be written.
@@ -60,15 +56,13 @@ class Node:
     def __init__(
         self,
         assembled: Assembled,
-        store: HealthStore,
+        health: HealthSnapshot,
         *,
         endpoints: Sequence[Endpoint] = (),
         share: bool = False,
     ) -> None:
         self.assembled = assembled
-        self.store = store
-        self.reports: tuple[Report, ...] = ()
-        self.health = self._merge(HealthSnapshot())
+        self.health = health
         self.fast = FastPath(Engine(assembled.ground, self.health))
         self.decisions = _open_decisions(assembled)
         self._past_answers: Counter[tuple[str, str]] = Counter()
@@ -93,32 +87,25 @@ class Node:
         if self.decisions is not None:
             self.decisions.close()
 
-    async def follow_health(self) -> None:
-        """Takes up reports for ever (law 2)."""
-        seen = 0
-        while True:
-            try:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(MERGE_EVERY_S):
-                        seen = await self.store.changed(seen)
-                self.reports = await self.store.snapshot()
-            except StoreError as error:
-                log.warning("store failed, the last reports hold", cause=str(error))
-                await asyncio.sleep(MERGE_EVERY_S)
-            self.update_health()
-            await asyncio.sleep(1 / MAX_SWAPS_PER_S)
+    def take_health(self, health: HealthSnapshot) -> None:
+        """Answers from another snapshot from now on."""
+        self.health = health
+        self._swap(self.fast.with_health(health))
 
-    def update_health(self) -> None:
-        """Merges the reports as they are now; a changed snapshot is swapped in."""
-        merged = self._merge(self.health)
-        if merged is self.health:
-            return
-        tell_changes(self.health, merged)
-        self.health = merged
-        self._swap(self.fast.with_health(merged))
+    async def take_times(self, times: AgentTimes) -> None:
+        """Answers by other measured times from now on. Clients are divided anew in a thread, while
+        queries are answered by the times before.
+        """
+        ground = None
+        while ground is None or self.assembled.ground.zones is not ground.zones:  # a reload came
+            base = self.assembled.ground
+            ground = await asyncio.to_thread(base.with_measurements, MeasuredTimes(agents=times))
+        self._swap(self.fast.with_measured(ground))
 
-    def apply(self, assembled: Assembled) -> None:
-        """Swaps in another configuration; what cannot change without a restart is said (law 3)."""
+    def apply(self, assembled: Assembled, health: HealthSnapshot) -> None:
+        """Swaps in another configuration and the health of its sites; what cannot change without a
+        restart is said (law 3).
+        """
         old, new = self.assembled.system, assembled.system
         for name, key in _FIXED.items():
             if getattr(old, name) != getattr(new, name):
@@ -126,7 +113,7 @@ class Node:
         if self.decisions is not None:
             self.decisions.reopen()  # after SIGHUP, as log rotation expects it
         self.assembled = assembled
-        self.health = self._merge(self.health)
+        self.health = health
         turns = self.fast.engine.plans.turns()
         engine = Engine(assembled.ground, self.health, turns=turns)
         self._swap(FastPath(engine, counts=self.fast.counts))
@@ -154,10 +141,6 @@ class Node:
     def _answer_tcp(self, octets: bytes, host: str) -> bytes | None:
         return self._answer_whole(octets, ip_address(host.partition("%")[0]).packed)
 
-    def _merge(self, previous: HealthSnapshot) -> HealthSnapshot:
-        system = self.assembled.system
-        return merge(self.reports, system.sites, system.health, previous, time.time())
-
 
 def _open_decisions(assembled: Assembled) -> DecisionLog | None:
     settings = assembled.system.log
@@ -168,16 +151,3 @@ def _open_decisions(assembled: Assembled) -> DecisionLog | None:
     except OSError as error:
         why = f"{settings.decisions}: cannot be opened: {error.strerror or error}"
         raise ConfigError([Problem(str(assembled.path), 0, 0, "log.decisions", why)]) from error
-
-
-def tell_changes(old: HealthSnapshot, new: HealthSnapshot) -> None:
-    """One log line for each site whose state changed and each alert that came or went."""
-    for name, site in new.sites.items():
-        before = old.of(name)
-        if (before.up, before.held) != (site.up, site.held):
-            state = {True: "up", False: "down", None: "unknown"}[site.up]
-            log.info("site changed", site=name, state=state, held=site.held, reason=site.reason)
-    for alert in set(new.alerts) - set(old.alerts):
-        log.warning("alert", text=alert)
-    for alert in set(old.alerts) - set(new.alerts):
-        log.info("alert over", text=alert)

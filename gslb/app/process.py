@@ -1,19 +1,26 @@
-"""What every serving process does to itself: signals and memory."""
+"""What every lasting process does to itself: signals, memory, tasks that never end."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import gc
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from gslb.telemetry.logs import get_logger
+
+RESTART_S = 1.0
 
 # Zones and tables live as long as the process and have no cycles worth looking for; the answer path
 # makes no garbage that only the collector can find. The default of 700 would scan for nothing.
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 T = TypeVar("T")
+
+log = get_logger(__name__)
 
 
 def settle_memory() -> None:
@@ -24,6 +31,14 @@ def settle_memory() -> None:
     ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def raise_descriptor_limit() -> None:
+    """Lets this process open as many files as the system grants it: 800 checks at once and 1,000
+    TCP clients pass the usual soft limit of 1,024, which only programs with select() need.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
@@ -67,3 +82,21 @@ async def run_until_stopped(work: Callable[[Callable[[], None]], Awaitable[T]]) 
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs something that should never end, again after RESTART_S if it does.
+
+    A fault of ours beside the answer path must not end answering: it is logged with its cause.
+    """
+    while True:
+        try:
+            await run()
+            log.error("ended by itself, starting it again", task=name)
+        except Exception as error:  # noqa: BLE001  the border: answering goes on
+            _tell_failure(name, error)
+        await asyncio.sleep(RESTART_S)
+
+
+def _tell_failure(name: str, error: Exception) -> None:
+    log.error("failed, starting it again", task=name, cause=repr(error))

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
 
-from gslb.app.assemble import Assembled, assemble, look
 from gslb.errors import ConfigError, GslbError
-from gslb.geo.load import database_paths
-from gslb.geo.watch import Mark, stamp
+from gslb.geo.watch import Mark, Stamp, stamp
 from gslb.telemetry.logs import get_logger
 
 TICK_S = 1.0
@@ -29,6 +28,32 @@ Marks = dict[str, Mark]
 """What each file that matters looks like."""
 
 log = get_logger(__name__)
+
+
+class Loaded(Protocol):
+    """A value made of the operator's files that can be made of them again."""
+
+    @property
+    def stale(self) -> str | None:
+        """Why a part of it is still the old one, None when nothing is."""
+
+    def as_read(self) -> Stamp:
+        """What the files behind it looked like when they were read."""
+
+    def look(self) -> Stamp:
+        """What they look like now."""
+
+    def load_again(self) -> Self:
+        """The same files, read anew. Raises ConfigError. Blocks: it is called in a thread."""
+
+    def is_same(self, other: Self) -> bool:
+        """Whether there is nothing in the other one that would have to be applied."""
+
+    def summary(self) -> Mapping[str, object]:
+        """What the log says of it."""
+
+
+L = TypeVar("L", bound=Loaded)
 
 
 @dataclass(slots=True)
@@ -42,15 +67,15 @@ class ReloadState:
     error: str | None = None
 
 
-class Reloader:
-    """Watches the files behind an assembled configuration and hands on each good new one."""
+class Reloader(Generic[L]):
+    """Watches the files behind what was loaded and hands on each good new version of it."""
 
-    def __init__(self, assembled: Assembled, apply: Callable[[Assembled], None]) -> None:
+    def __init__(self, loaded: L, apply: Callable[[L], None]) -> None:
         self.state = ReloadState(time.time())
-        self._assembled = assembled
+        self._loaded = loaded
         self._apply = apply
         self._suspects: tuple[Path, ...] = ()
-        self._seen = _as_read(assembled, {})
+        self._seen: Marks = dict(loaded.as_read())
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -84,30 +109,24 @@ class Reloader:
 
         always: apply what turns out to be the same, too.
         """
-        old = self._assembled
+        old = self._loaded
         before = await asyncio.to_thread(self._look)
         try:
-            new = await asyncio.to_thread(assemble, old.path, old)
+            new = await asyncio.to_thread(old.load_again)
         except Exception as error:  # noqa: BLE001  the border: no file may end what answers
             self._refuse(error)
             self._seen = self._look() | before
             return False
-        if new.watched.error is not None:
-            log.error("geography not reloaded, the old one holds", cause=new.watched.error)
-        self._assembled, self._suspects = new, ()
-        self._seen = _as_read(new, before)
-        is_same = new.system.digest == old.system.digest and new.watched is old.watched
-        if is_same and not always:
-            self.state = ReloadState(self.state.applied_at, error=new.watched.error)
+        if new.stale is not None:
+            log.error("not all was reloaded, the old part holds", cause=new.stale)
+        self._loaded, self._suspects = new, ()
+        self._seen = {path: before.get(path, mark) for path, mark in new.as_read()}  # law 3
+        if new.is_same(old) and not always:
+            self.state = ReloadState(self.state.applied_at, error=new.stale)
             return True
         self._apply(new)
-        self.state = ReloadState(time.time(), error=new.watched.error)
-        log.info(
-            "reloaded",
-            digest=new.system.digest,
-            zones=len(new.configuration.zones),
-            geography=new.watched.table.build,
-        )
+        self.state = ReloadState(time.time(), error=new.stale)
+        log.info("reloaded", **new.summary())
         return True
 
     def _refuse(self, error: Exception) -> None:
@@ -120,15 +139,5 @@ class Reloader:
         self.state = ReloadState(self.state.applied_at, time.time(), str(error) or repr(error))
 
     def _look(self) -> Marks:
-        """The files of the configuration and of the geography, and those that were refused."""
-        try:
-            databases = database_paths(self._assembled.system.geo)
-        except GslbError:
-            databases = ()
-        return dict(look(self._assembled.configuration) + stamp((*databases, *self._suspects)))
-
-
-def _as_read(assembled: Assembled, before: Marks) -> Marks:
-    """What the files of a configuration looked like before they were read, where that is known."""
-    marks = dict(assembled.stamp + assembled.watched.stamp)
-    return {path: before.get(path, mark) for path, mark in marks.items()}
+        """The files behind what is loaded, and those that were refused."""
+        return dict(self._loaded.look() + stamp(self._suspects))

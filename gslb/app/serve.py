@@ -1,31 +1,40 @@
-"""`gslb serve`: one process that answers, probes and reloads, or one that leads several workers.
+"""`gslb serve`: one process that answers, follows health and reloads, or one that leads several
+workers.
 
 With `workers: 1` everything is in this process. With more, each worker answers on the shared port
-(SO_REUSEPORT) and gets its reports through a pipe, while this process probes, watches the files,
-serves the admin port and starts a worker again that has died.
+(SO_REUSEPORT) and gets health through a pipe, while this process follows the store, watches the
+files, serves the admin port and starts a worker again that has died.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 from gslb.admin.http import AdminServer
 from gslb.app.assemble import Assembled, assemble
+from gslb.app.follower import Follower, Outlet
+from gslb.app.herald import Herald
 from gslb.app.insight import NodeInsight
 from gslb.app.node import Node
-from gslb.app.process import on_signals, settle_memory
+from gslb.app.process import (
+    keep_running,
+    on_signals,
+    raise_descriptor_limit,
+    settle_memory,
+)
 from gslb.app.reload import Reloader
 from gslb.app.workers import Workers, require_free
-from gslb.model.report import Report
-from gslb.probe.prober import Prober
+from gslb.errors import ListenError
+from gslb.health.snapshot import HealthSnapshot
+from gslb.model.system import AdminSettings
+from gslb.policy.measured import AgentTimes
 from gslb.server.sockets import open_tcp
-from gslb.store.memory import MemoryStore
+from gslb.store.base import HealthStore
+from gslb.store.open import open_store
 from gslb.telemetry import logs
-
-RESTART_S = 1.0
 
 log = logs.get_logger(__name__)
 
@@ -43,44 +52,41 @@ def serve(path: Path) -> None:
 
 
 async def _serve(assembled: Assembled) -> None:
+    raise_descriptor_limit()
     server = Server(assembled)
     on_signals(stop=server.stop, reload=server.reloader.ask)
     settle_memory()
     await server.run()
 
 
-class _RelayStore(MemoryStore):
-    """A memory store that also hands every report to the workers."""
-
-    def __init__(self, relay: Callable[[Report], None]) -> None:
-        super().__init__()
-        self._relay = relay
-
-    async def put(self, report: Report) -> None:
-        """Keeps a report and relays it."""
-        await super().put(report)
-        self._relay(report)
-
-
 class Server:
-    """All parts of a serving process, started and stopped together."""
+    """All parts of a serving process, started and stopped together. store: the configured one by
+    default; it is closed at the end.
+    """
 
-    def __init__(self, assembled: Assembled) -> None:
+    def __init__(self, assembled: Assembled, store: HealthStore | None = None) -> None:
         system = assembled.system
         if system.workers > 1:
             require_free(system.dns)
         self._workers = Workers(assembled.path, system.workers) if system.workers > 1 else None
-        store = _RelayStore(self._workers.send_report) if self._workers else MemoryStore()
+        self.store = open_store(system, os.environ) if store is None else store
+        herald = Herald(system.node, self.store, system.events.webhook)
+        outlet = Outlet(self._take_health, self._take_times)
+        self.follower = Follower(system, self.store, herald, outlet)
         with ExitStack() as opened:  # closed again if the next one cannot be had
             admin = None
             if system.admin is not None:
                 admin = opened.enter_context(open_tcp(system.admin, share=False))
-            self.node = Node(assembled, store, endpoints=() if self._workers else system.dns)
+            endpoints = () if self._workers else system.dns
+            self.node: Node = Node(assembled, self.follower.health, endpoints=endpoints)
             opened.pop_all()
-        self.prober = Prober(system.sites, store, system.node)
+        if self._workers is not None:
+            self._workers.send_health(self.follower.health)
         self.reloader = Reloader(assembled, self._apply)
-        self.insight = NodeInsight(self.node, self.reloader, self._workers)
-        self._admin = None if admin is None else AdminServer(self.insight, admin)
+        self.insight = NodeInsight(self.node, self.follower, self.reloader, self._workers)
+        self._admin = None
+        if admin is not None:
+            self._admin = AdminServer(self.insight, admin, system.admin_access)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -99,13 +105,13 @@ class Server:
             await self.node.close()
             if self._admin is not None:
                 await self._admin.close()
+            await self.store.close()
         log.info("stopped")
 
     async def _work(self) -> None:
         """All that goes on beside answering, until stopped."""
         async with asyncio.TaskGroup() as group:
-            runs = {"probes": self.prober.run, "health": self.node.follow_health}
-            runs["reload"] = self.reloader.run
+            runs = {**self.follower.runs(), "reload": self.reloader.run}
             if self._workers is not None:
                 runs["workers"] = self._workers.run
             tasks = [
@@ -115,11 +121,31 @@ class Server:
             for task in tasks:
                 task.cancel()
 
-    def _apply(self, assembled: Assembled) -> None:
-        self.node.apply(assembled)
-        self.prober.reconfigure(assembled.system.sites)
+    def _take_health(self, health: HealthSnapshot) -> None:
+        self.node.take_health(health)
         if self._workers is not None:
+            self._workers.send_health(health)
+
+    async def _take_times(self, times: AgentTimes) -> None:
+        await self.node.take_times(times)
+        if self._workers is not None:
+            self._workers.send_times(times)
+
+    def _apply(self, assembled: Assembled) -> None:
+        health = self.follower.reconfigure(assembled.system)
+        self.node.apply(assembled, health)
+        self._take_tokens(assembled.system.admin_access)
+        if self._workers is not None:
+            self._workers.send_health(health)
             self._workers.send_reload()
+
+    def _take_tokens(self, access: AdminSettings) -> None:
+        if self._admin is None:
+            return
+        try:
+            self._admin.reconfigure(access)
+        except ListenError as error:  # the file has moved it to loopback, which needs a restart
+            log.warning("admin tokens not changed", cause=str(error))
 
     def _tell_start(self) -> None:
         assembled = self.node.assembled
@@ -135,21 +161,3 @@ class Server:
             configuration=system.digest,
             geography=assembled.watched.table.build,
         )
-
-
-async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Runs something that should never end, again after RESTART_S if it does.
-
-    A fault of ours beside the answer path must not end answering: it is logged with its cause.
-    """
-    while True:
-        try:
-            await run()
-            log.error("ended by itself, starting it again", task=name)
-        except Exception as error:  # noqa: BLE001  the border: answering goes on
-            _tell_failure(name, error)
-        await asyncio.sleep(RESTART_S)
-
-
-def _tell_failure(name: str, error: Exception) -> None:
-    log.error("failed, starting it again", task=name, cause=repr(error))

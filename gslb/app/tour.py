@@ -18,6 +18,7 @@ from gslb.app.client import Client, Reply, Transport
 from gslb.app.stage import Stage
 from gslb.app.traffic import find_site
 from gslb.errors import GslbError
+from gslb.health.flaps import hold_s
 
 MARGIN_S = 1.0
 """What the tour grants on top of the checks' own time. Reports are gathered for 0.05 s, snapshots
@@ -31,6 +32,16 @@ class Point(NamedTuple):
     expected: str
     seen: str
     ok: bool
+
+
+class Limit(NamedTuple):
+    """How long something may take, and what that is made of."""
+
+    seconds: float
+    parts: str
+
+    def __str__(self) -> str:
+        return f"within {self.seconds:.1f} s ({self.parts})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,30 @@ class Tour:
         """The site that a reply sends its client to, or None."""
         return find_site(self.stage.system.sites, reply)
 
-    def limit_s(self, site: str, *, is_up: bool) -> float:
-        """How long it may take until answers follow a site that died, or (is_up) that is back."""
-        check = self.stage.system.sites[site].check
+    def voteless(self) -> list[str]:
+        """The stage's agents whose word does not count now."""
+        agents = self.stage.server.node.health.agents
+        return [name for name in self.stage.agents if not agents[name].has_vote]
+
+    def limit(self, site: str, *, is_up: bool) -> Limit:
+        """How long it may take until answers follow a site that died, or (is_up) that is back.
+
+        A site that flapped must besides be well for a time before it comes back.
+        """
+        system = self.stage.system
+        check = system.sites[site].check
         assert check is not None, "the example checks every site"
         rounds = check.rise if is_up else check.fall
-        return rounds * check.interval_s + check.timeout_s + MARGIN_S
+        flaps = self.stage.server.node.health.of(site).flaps if is_up else 0
+        hold = hold_s(flaps, system.health)
+        parts = [
+            f"{rounds} checks x {check.interval_s:g} s",
+            f"{check.timeout_s:g} s timeout",
+            *([f"{hold:g} s because it flapped"] if hold else []),
+            f"{MARGIN_S:g} s margin",
+        ]
+        whole_s = rounds * check.interval_s + check.timeout_s + hold + MARGIN_S
+        return Limit(whole_s, " + ".join(parts))
 
 
 class Step(NamedTuple):

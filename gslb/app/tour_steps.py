@@ -1,4 +1,6 @@
-"""The steps of the tour, in order. They know the example's names; times come from its checks."""
+"""The steps of the tour about regions and DNS. They know the example's names; times come from its
+checks.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from typing import Final
 import aiohttp
 
 from gslb.app.client import Reply
-from gslb.app.tour import MARGIN_S, Point, Step, Tour
-from gslb.app.tour_watch import Asked, Watch, wait_for, watch
+from gslb.app.tour import MARGIN_S, Limit, Point, Tour
+from gslb.app.tour_watch import Settled, Watch, wait_for, watch
 from gslb.app.traffic import NETWORKS, WWW, Network
 from gslb.model.service import Service
 
@@ -23,10 +25,17 @@ START_S: Final = 5.0
 
 
 async def start_up(tour: Tour) -> list[Point]:
-    """All regions are found to be up."""
-    took_s = await wait_for(lambda: not _sites_not(tour, up=True), limit_s=START_S)
+    """All regions are found to be up, and by whom."""
+    took_s = await wait_for(
+        lambda: not _sites_not(tour, up=True) and not tour.voteless(), limit_s=START_S
+    )
     seen = f"after {took_s:.1f} s" if took_s is not None else _tell_states(tour)
-    return [Point(f"all sites are up within {START_S:g} s", seen, ok=took_s is not None)]
+    points = [Point(f"all sites are up within {START_S:g} s", seen, ok=took_s is not None)]
+    if names := ", ".join(tour.stage.agents):
+        voteless = ", ".join(tour.voteless())
+        seen = f"no vote: {voteless}" if voteless else "all of them"
+        points.append(Point(f"agents {names} say so, and each has a vote", seen, ok=not voteless))
+    return points
 
 
 async def ask_around(tour: Tour) -> list[Point]:
@@ -75,20 +84,20 @@ async def count_split(tour: Tour) -> list[Point]:
 
 async def lose_region(tour: Tour) -> list[Point]:
     """A region dies: answers leave it in the time that its checks need, and none is missing."""
-    limit_s = tour.limit_s(VICTIM, is_up=False)
+    limit = tour.limit(VICTIM, is_up=False)
     await tour.stage.backends[VICTIM].stop()
     seen = await watch(
         tour,
         [HOME],
         lambda one: one.site not in (None, VICTIM),
-        limit_s=limit_s,
+        limit_s=limit.seconds,
         waiting=f"{HOME.label} is still sent to {VICTIM}",
     )
     most, last = (ttl_bound(tour, VICTIM, checks_failed=failed) for failed in (0, 1000))
     before = [one.ttl for one in seen.asked if one.site == VICTIM and one.ttl is not None]
     is_short = bool(before) and max(before) <= most and before[-1] <= last
     return [
-        _judge_move(tour, seen, VICTIM, limit_s, is_up=False),
+        _judge_move(seen, VICTIM, limit, is_up=False),
         seen.answered(),
         Point(
             f"TTLs of at most {most} s shorten to {last} s before the change, so caches follow",
@@ -123,34 +132,38 @@ async def explain_answer(tour: Tour) -> list[Point]:
 
 async def regain_region(tour: Tour) -> list[Point]:
     """The region comes back, and its clients return."""
-    limit_s = tour.limit_s(VICTIM, is_up=True)
+    limit = tour.limit(VICTIM, is_up=True)
     await tour.stage.backends[VICTIM].start()
     seen = await watch(
         tour,
         [HOME],
         lambda one: one.site == VICTIM,
-        limit_s=limit_s,
+        limit_s=limit.seconds,
         waiting=f"{HOME.label} is not yet sent back to {VICTIM}",
     )
-    return [_judge_move(tour, seen, VICTIM, limit_s, is_up=True), seen.answered()]
+    return [_judge_move(seen, VICTIM, limit, is_up=True), seen.answered()]
 
 
 async def lose_all(tour: Tour) -> list[Point]:
     """Everything dies at once: automation stops short of answering nothing, and says so."""
     backends = tour.stage.backends
-    limit_s = max(tour.limit_s(site, is_up=False) for site in backends)
+    limit = max(tour.limit(site, is_up=False) for site in backends)
     for backend in backends.values():
         await backend.stop()
-    is_settled = _Settled(tour, hold_s=MARGIN_S)
+    is_settled = Settled(lambda _: not _sites_not(tour, up=False), hold_s=MARGIN_S)
     seen = await watch(
-        tour, NETWORKS, is_settled, limit_s=limit_s + MARGIN_S, waiting="all backends are dead"
+        tour,
+        NETWORKS,
+        is_settled,
+        limit_s=limit.seconds + MARGIN_S,
+        waiting="all backends are dead",
     )
     health = tour.stage.server.node.health
     held = [site for site in backends if health.of(site).held]
     down = [site for site in backends if health.of(site).up is False]
     return [
         Point(
-            f"all sites are found down within {limit_s:.1f} s, and held by the withdrawal budget",
+            f"all sites are found down {limit}, some held by the withdrawal budget",
             f"down: {', '.join(down)}; held: {', '.join(held) or 'none'}",
             ok=seen.is_done and bool(held),
         ),
@@ -162,19 +175,19 @@ async def lose_all(tour: Tour) -> list[Point]:
 async def regain_all(tour: Tour) -> list[Point]:
     """Everything comes back."""
     backends = tour.stage.backends
-    limit_s = max(tour.limit_s(site, is_up=True) for site in backends)
+    limit = max(tour.limit(site, is_up=True) for site in backends)
     for backend in backends.values():
         await backend.start()
     seen = await watch(
         tour,
         NETWORKS,
         lambda _: not _sites_not(tour, up=True) and not tour.stage.server.node.health.alerts,
-        limit_s=limit_s,
+        limit_s=limit.seconds,
         waiting="all backends are back",
     )
     state = f"after {seen.took_s:.2f} s" if seen.is_done else _tell_states(tour)
     return [
-        Point(f"all up, no alert, within {limit_s:.1f} s", state, ok=seen.is_done),
+        Point(f"all up, no alert, {limit}", state, ok=seen.is_done),
         seen.answered(),
         *(await ask_around(tour))[:1],
     ]
@@ -207,36 +220,6 @@ async def ask_else(tour: Tour) -> list[Point]:
     ]
 
 
-STEPS: Final = (
-    Step("The regions are up", "waits for the first round of checks", start_up),
-    Step(
-        "Clients are sent to the region that serves them",
-        f"asks for {WWW.rstrip('.')} with a client subnet (ECS), as resolvers do",
-        ask_around,
-    ),
-    Step("What is answered works", f"fetches a page from the address for {HOME.label}", fetch),
-    Step(
-        "Weights are exact",
-        f"asks for split.{ZONE.rstrip('.')} 60 times, weights 3 to 2 to 1",
-        count_split,
-    ),
-    Step(
-        "A region dies",
-        f"stops {VICTIM}'s backend and asks from {HOME.place} every 20 ms",
-        lose_region,
-    ),
-    Step("Every answer can be explained", f"explains the answer for {HOME.label}", explain_answer),
-    Step("The region comes back", f"starts {VICTIM}'s backend and keeps asking", regain_region),
-    Step(
-        "Everything dies at once",
-        "stops all backends and asks from all networks every 20 ms",
-        lose_all,
-    ),
-    Step("Everything comes back", "starts all backends and keeps asking", regain_all),
-    Step("The rest of DNS", "asks over TCP, and for names that are not answered here", ask_else),
-)
-
-
 # ---------------------------------------------------------------- what the steps share
 
 
@@ -256,20 +239,6 @@ def _www(tour: Tour) -> Service:
     return next(service for service in services if service.name == name)
 
 
-class _Settled:
-    """Whether every site has been down for a while, so that what comes after is seen, too."""
-
-    def __init__(self, tour: Tour, *, hold_s: float) -> None:
-        self._tour = tour
-        self._hold_s = hold_s
-        self._since_s: float | None = None
-
-    def __call__(self, one: Asked) -> bool:
-        if self._since_s is None and not _sites_not(self._tour, up=False):
-            self._since_s = one.after_s
-        return self._since_s is not None and one.after_s - self._since_s >= self._hold_s
-
-
 def _sites_not(tour: Tour, *, up: bool) -> list[str]:
     health = tour.stage.server.node.health
     return [site for site in tour.stage.backends if health.of(site).up is not up]
@@ -284,15 +253,11 @@ def _tell_counts(counts: Counter[str] | Counter[str | None]) -> str:
     return ", ".join(f"{site} {times}" for site, times in counts.most_common())
 
 
-def _judge_move(tour: Tour, seen: Watch, site: str, limit_s: float, *, is_up: bool) -> Point:
-    """That answers moved in time; the expectation says what the limit is made of."""
-    check = tour.stage.system.sites[site].check
-    assert check is not None, "the example checks every site"
-    rounds, verb = (check.rise, "return to") if is_up else (check.fall, "leave")
-    made_of = f"{rounds} checks x {check.interval_s:g} s + {check.timeout_s:g} s timeout"
+def _judge_move(seen: Watch, site: str, limit: Limit, *, is_up: bool) -> Point:
+    """That answers moved in time."""
     last = seen.asked[-1].site
     return Point(
-        f"answers {verb} {site} within {limit_s:.1f} s ({made_of} + {MARGIN_S:g} s margin)",
+        f"answers {'return to' if is_up else 'leave'} {site} {limit}",
         f"{last} after {seen.took_s:.2f} s" if seen.is_done else f"still {last}",
-        ok=seen.is_done and seen.took_s <= limit_s,
+        ok=seen.is_done and seen.took_s <= limit.seconds,
     )

@@ -16,11 +16,14 @@ ASK_EVERY_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query. after_s: since the watch began. site, ttl: None when no site was answered."""
+    """One query. after_s: since the watch began. site, ttl: None when no site was answered. home:
+    the site that serves the client's network while it is up.
+    """
 
     after_s: float
     site: str | None
     ttl: int | None
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,36 @@ class Watch:
         got = sum(one.site is not None for one in self.asked)
         seen = f"{got} of {len(self.asked)}"
         return Point("every query is answered with a site", seen, ok=got == len(self.asked) > 0)
+
+    def unmoved(self) -> Point:
+        """That nobody was sent anywhere but to the site that serves its network."""
+        got = sum(one.site == one.home for one in self.asked)
+        seen = f"{got} of {len(self.asked)}"
+        return Point("no answer changes", seen, ok=got == len(self.asked) > 0)
+
+    def avoided(self, site: str) -> Point:
+        """That nobody was sent to a site."""
+        got = sum(one.site not in (None, site) for one in self.asked)
+        seen = f"{got} of {len(self.asked)}"
+        return Point(f"answers go on, none to {site}", seen, ok=got == len(self.asked) > 0)
+
+
+class Settled:
+    """Whether something has been true for hold_s, so that what comes after it is seen, too.
+
+    since_s: when it became true, in seconds since the watch began; None before.
+    """
+
+    def __init__(self, is_true: Callable[[Asked], bool], *, hold_s: float) -> None:
+        self.since_s: float | None = None
+        self._is_true = is_true
+        self._hold_s = hold_s
+
+    def __call__(self, one: Asked) -> bool:
+        """Looked at after each query of a watch."""
+        if self.since_s is None and self._is_true(one):
+            self.since_s = one.after_s
+        return self.since_s is not None and one.after_s - self.since_s >= self._hold_s
 
 
 async def watch(
@@ -79,9 +112,10 @@ async def _ask(tour: Tour, network: Network, start: float) -> Asked:
     try:
         reply = await tour.ask(WWW, subnet=network.subnet)
     except OSError:
-        return Asked(time.monotonic() - start, None, None)
+        return Asked(time.monotonic() - start, None, None, network.site)
     site = tour.find_site(reply)
-    return Asked(time.monotonic() - start, site, reply.answer[0].ttl if site else None)
+    ttl = reply.answer[0].ttl if site else None
+    return Asked(time.monotonic() - start, site, ttl, network.site)
 
 
 async def wait_for(is_true: Callable[[], bool], *, limit_s: float) -> float | None:

@@ -7,16 +7,19 @@ import json
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gslb.app.assemble import Assembled, assemble
 from gslb.app.insight import count_node
 from gslb.app.node import Node
-from gslb.app.process import ignore_signals, settle_memory
+from gslb.app.process import ignore_signals, raise_descriptor_limit, settle_memory
 from gslb.app.reload import Reloader
-from gslb.app.workers import MAX_LINE, load_report, read_lines
+from gslb.app.workers import MAX_LINE, load_times, read_lines
 from gslb.errors import GslbError
-from gslb.store.memory import MemoryStore
+from gslb.health.plain import load_health
+from gslb.health.snapshot import HealthSnapshot
+from gslb.policy.measured import AgentTimes
 from gslb.telemetry import logs
 
 TELL_EVERY_S = 2.0  # adding up the answers of 20,000 plans takes some 20 ms
@@ -24,26 +27,33 @@ TELL_EVERY_S = 2.0  # adding up the answers of 20,000 plans takes some 20 ms
 
 async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
     """Answers until the leader closes the pipe."""
-    node = Node(assembled, MemoryStore(), endpoints=assembled.system.dns, share=True)
-    reloader = Reloader(assembled, node.apply)
+    node = Node(assembled, HealthSnapshot(), endpoints=assembled.system.dns, share=True)
+    reloader = Reloader(assembled, lambda new: node.apply(new, node.health))
     reader, writer = await asyncio.open_connection(sock=pipe, limit=MAX_LINE)
     settle_memory()
     await node.start()
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(node.follow_health(), name="health"),
-            group.create_task(_tell(node, writer), name="tell the leader"),
-        ]
-
+        times = AgentTimes()
+        telling = group.create_task(_tell(node, writer), name="tell the leader")
         async for line in read_lines(reader):
-            if "report" in line:
-                await node.store.put(load_report(line["report"]))
-            if "reload" in line:
-                await reloader.reload()
-        for task in tasks:
-            task.cancel()
+            if "health" in line:
+                node.take_health(_keep_known(node, load_health(line["health"])))
+            if "times" in line:
+                times = load_times(line["times"])
+                await node.take_times(times)
+            if "reload" in line and await reloader.reload():
+                await node.take_times(times)  # a reload begins without them
+        telling.cancel()
     await node.close()
     writer.close()
+
+
+def _keep_known(node: Node, health: HealthSnapshot) -> HealthSnapshot:
+    """The snapshot, and what was known last of sites that only this worker's configuration has:
+    the leader is a reload ahead of its workers, and a site that it has dropped was perhaps down.
+    """
+    left = {name: node.health.of(name) for name in node.assembled.system.sites}
+    return replace(health, sites={**left, **health.sites})
 
 
 async def _tell(node: Node, writer: asyncio.StreamWriter) -> None:
@@ -60,6 +70,7 @@ async def _tell(node: Node, writer: asyncio.StreamWriter) -> None:
 def main() -> None:
     """Runs one worker; exit status 1 when it cannot start."""
     ignore_signals()
+    raise_descriptor_limit()
     path, descriptor = sys.argv[1:]
     try:
         assembled = assemble(Path(path))

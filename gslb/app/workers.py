@@ -1,7 +1,8 @@
-"""Worker processes: each answers on the shared port; reports and reloads reach them over a pipe.
+"""Worker processes: each answers on the shared port; health and reloads reach them over a pipe.
 
-The leader writes JSON lines to each worker: {"report": ...} and {"reload": true}. A worker writes
-one line every two seconds: {"counters": {...}, "answers": [[service, site, number], ...]}. Laws:
+The leader writes JSON lines to each worker: {"health": ...}, {"times": ...} and {"reload": true}. A
+worker writes one line every two seconds: {"counters": {...}, "answers": [[service, site, number],
+...]}. Laws:
 1. A worker that dies is started again after RESTART_S; the others answer meanwhile.
 2. A worker whose leader is gone ends: nobody would tell it about health any more.
 3. A worker that does not read is ended when MAX_BACKLOG octets wait for it, and started again.
@@ -16,17 +17,20 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gslb.model.report import Report, SiteReport
+from gslb.health.plain import dump_health
+from gslb.health.snapshot import HealthSnapshot
+from gslb.model.place import Location
 from gslb.model.system import Endpoint
+from gslb.policy.measured import AgentRow, AgentTimes
 from gslb.server.sockets import open_tcp, open_udp
 from gslb.telemetry.logs import get_logger
 
 RESTART_S = 1.0
-MAX_LINE = 8 * 1024 * 1024  # a report of 10,000 sites has 2 MB
+MAX_LINE = 8 * 1024 * 1024  # the health of 10,000 sites has 3 MB
 MAX_BACKLOG = 4 * MAX_LINE
 END_S = 10.0  # for a worker to finish what it has; its TCP clients get 5 s
 
@@ -81,7 +85,8 @@ class Workers:
     def __init__(self, path: Path, count: int) -> None:
         self._path = path
         self._workers = [Worker(number) for number in range(count)]
-        self._reports: dict[str, Line] = {}
+        self._health: Line = {}
+        self._times: Line = {}
 
     async def run(self) -> None:
         """Keeps all workers alive until cancelled, then ends them."""
@@ -89,11 +94,17 @@ class Workers:
             for worker in self._workers:
                 group.create_task(self._keep_alive(worker), name=f"worker {worker.number}")
 
-    def send_report(self, report: Report) -> None:
-        """Hands a report to every worker, and to those that start later."""
-        line = self._reports[report.agent] = {"report": dump_report(report)}
+    def send_health(self, health: HealthSnapshot) -> None:
+        """Hands a snapshot to every worker, and to those that start later."""
+        self._health = {"health": dump_health(health)}
         for worker in self._workers:
-            worker.send(line)
+            worker.send(self._health)
+
+    def send_times(self, times: AgentTimes) -> None:
+        """Hands a table of measured times to every worker, and to those that start later."""
+        self._times = {"times": dump_times(times)}
+        for worker in self._workers:
+            worker.send(self._times)
 
     def send_reload(self) -> None:
         """Has every worker load the files again."""
@@ -122,7 +133,7 @@ class Workers:
         process = await asyncio.create_subprocess_exec(*argv, pass_fds=(theirs.fileno(),))
         theirs.close()
         reader, worker.writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
-        for line in self._reports.values():
+        for line in filter(None, (self._health, self._times)):
             worker.send(line)
         try:
             async for line in read_lines(reader):
@@ -167,13 +178,18 @@ def _add(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
     return total
 
 
-def dump_report(report: Report) -> Line:
-    """A report as plain data, for `load_report`; the mapping of its sites may be of any kind."""
-    sites = {name: asdict(site) for name, site in report.sites.items()}
-    return asdict(replace(report, sites={})) | {"sites": sites}
+def dump_times(times: AgentTimes) -> Line:
+    """A table of measured times as plain data."""
+    rows = [
+        {"name": row.name, "location": asdict(row.location), "rtt_ms": dict(row.rtt_ms)}
+        for row in times.agents
+    ]
+    return {"generation": times.generation, "agents": rows}
 
 
-def load_report(told: Line) -> Report:
-    """The report in a line."""
-    sites = {name: SiteReport(**site) for name, site in told["sites"].items()}
-    return Report(**{**told, "sites": sites})
+def load_times(told: Line) -> AgentTimes:
+    """The table in a line."""
+    rows = (
+        AgentRow(row["name"], Location(**row["location"]), row["rtt_ms"]) for row in told["agents"]
+    )
+    return AgentTimes(told["generation"], tuple(rows))

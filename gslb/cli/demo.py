@@ -27,9 +27,17 @@ def demo(
         Path | None,
         typer.Option(help="A copy of the example, with other ports or times.", show_default=False),
     ] = None,
+    redis: Annotated[
+        bool,
+        typer.Option("--redis", help="With a redis-server of its own; else inside the process."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a name server, three regions and their probes on this machine, until q or Ctrl-C."""
+    """Run a name server, three regions and three probe agents on this machine, until q or Ctrl-C.
+
+    Keys stop regions, make an agent lie or die, drain a region and kill Redis; --tour does all of
+    that by itself and says what it saw.
+    """
     if as_json and not tour:
         raise typer.BadParameter("the live table has no JSON; use it with --tour")
     from gslb.app.demo import run_demo
@@ -38,21 +46,21 @@ def demo(
     path = config or example_file()
     try:
         if tour:
-            _tour(path, as_json=as_json)
+            _tour(path, has_redis=redis, as_json=as_json)
         else:
-            run_demo(path, _console())
+            run_demo(path, _console(), has_redis=redis)
     except ListenError as error:
         raise ListenError(f"{error}; {OTHER_PORTS}") from error
 
 
-def _tour(path: Path, *, as_json: bool) -> None:
+def _tour(path: Path, *, has_redis: bool, as_json: bool) -> None:
     """Walks, and leaves with status 1 unless all was as told."""
     from gslb.app.demo import run_tour
     from gslb.app.tour import is_as_told, tell_tour
 
     with ExitStack() as stack:
         narrator = Silence() if as_json else Narration(_console(), stack)
-        outcomes = run_tour(path, narrator)
+        outcomes = run_tour(path, narrator, has_redis=has_redis)
     if outcomes is None:
         complain("the tour was ended before its end")
         raise typer.Exit(1)

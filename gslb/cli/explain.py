@@ -9,25 +9,19 @@ could be asked; 2 the command line makes no sense.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from gslb.cli.output import AsJson, complain, show, styled
-from gslb.model.system import Endpoint
+from gslb.cli.admin_client import CONFIG, TokenFile, Told, answered, make_client
+from gslb.cli.output import AsJson, show, styled
+from gslb.cli.table import section
 
-TIMEOUT_S = 5.0
-"""The admin port is near; five seconds are a hang. kubectl and dig wait as long."""
-
-Told = Mapping[str, Any]
+PAGE = "/api/v1/explain"
 
 
 def explain(  # noqa: PLR0917 - typer reads options from the signature
@@ -40,7 +34,7 @@ def explain(  # noqa: PLR0917 - typer reads options from the signature
         ),
     ],
     rtype: Annotated[str, typer.Argument(metavar="TYPE", help="The record type.")] = "A",
-    config: Annotated[Path, typer.Option(help="The main file.")] = Path("gslb.yaml"),
+    config: Annotated[Path, typer.Option(help="The main file.")] = CONFIG,
     server: Annotated[
         bool, typer.Option("--server", help="Ask the running server (listen.admin of the file).")
     ] = False,
@@ -48,6 +42,7 @@ def explain(  # noqa: PLR0917 - typer reads options from the signature
         str | None,
         typer.Option(metavar="HOST:PORT", help="Ask the server with this admin port."),
     ] = None,
+    token_file: TokenFile = None,
     down: Annotated[
         list[str] | None, typer.Option(metavar="SITE", help="Suppose it down; may be repeated.")
     ] = None,
@@ -57,13 +52,11 @@ def explain(  # noqa: PLR0917 - typer reads options from the signature
     if (server or admin) and down:
         raise typer.BadParameter("--down supposes; a running server is asked what it knows")
     question = {"name": name, "type": rtype, "client": client}
-    try:
+    with answered():
         if server or admin:
-            told = ask(_find_admin(admin, config), question)
+            told = make_client(admin, config, token_file).get(PAGE, "rcode", **question)
         else:
             told = explain_offline(config, question, down or ())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
     show(told, describe(told), as_json=as_json)
     raise typer.Exit(1 if told["rcode"] == "REFUSED" else 0)
 
@@ -81,37 +74,6 @@ def explain_offline(config: Path, question: Mapping[str, str], down: Sequence[st
     return as_mapping(explain_text(Engine(assembled.ground, health), *question.values()))
 
 
-def _find_admin(text: str | None, config: Path) -> Endpoint:
-    """The admin port: the one that was named, else that of the file."""
-    from gslb.config.fields import parse_endpoint
-    from gslb.config.load import load
-
-    if text is not None:
-        return parse_endpoint(text)
-    found = load(config).system.admin
-    if found is None:
-        raise ValueError(f"{config} has no listen.admin: there is no server to ask")
-    return found
-
-
-def ask(admin: Endpoint, question: Mapping[str, str]) -> Told:
-    """The running server's explanation. Raises ValueError for what is no question."""
-    try:
-        with closing(HTTPConnection(admin.host, admin.port, timeout=TIMEOUT_S)) as connection:
-            connection.request("GET", f"/api/v1/explain?{urlencode(question)}")
-            response = connection.getresponse()
-            told: Told = json.loads(response.read())
-        if response.status == 400:
-            raise ValueError(told["error"])
-        if response.status == 200:
-            return told
-        cause = f"HTTP status {response.status}"
-    except (OSError, HTTPException, json.JSONDecodeError) as error:
-        cause = " ".join(str(error).split()) or type(error).__name__
-    complain(f"no explanation from {admin}: {cause}")
-    raise typer.Exit(1)
-
-
 # ---------------------------------------------------------------- for people
 
 
@@ -125,25 +87,19 @@ def describe(told: Told) -> Iterator[Text]:
         (told["rcode"], "bold green" if is_good else "bold yellow"),
         f"{aa}: {told['why']}",
     )
-    yield from _section("answer", [(line, "green") for line in told["answer"]] or ["none"])
-    yield from _section("authority", told["authority"])
+    yield from section("answer", [(line, "green") for line in told["answer"]] or ["none"])
+    yield from section("authority", told["authority"])
     if told["decision_id"]:
         yield from _describe_decision(told)
-    yield from _section("alert", [(line, "yellow") for line in told["alerts"]])
+    yield from section("alert", [(line, "yellow") for line in told["alerts"]])
 
 
 def _describe_decision(told: Told) -> Iterator[Text]:
-    yield from _section("client", [_describe_place(told["location"] or {})])
-    yield from _section("chain", list(_describe_steps(told["steps"])))
-    yield from _section("ttl", [told["ttl_why"].removeprefix("ttl: ")])
-    yield from _section("scope", [told["scope_why"]])
-    yield from _section("decision", [told["decision_id"]])
-
-
-def _section(title: str, lines: Sequence[str | tuple[str, str]]) -> Iterator[Text]:
-    """Lines behind their title, which stands before the first of them only."""
-    for index, line in enumerate(lines):
-        yield styled((f"  {'' if index else title:<10} ", "cyan"), line)
+    yield from section("client", [_describe_place(told["location"] or {})])
+    yield from section("chain", list(_describe_steps(told["steps"])))
+    yield from section("ttl", [told["ttl_why"].removeprefix("ttl: ")])
+    yield from section("scope", [told["scope_why"]])
+    yield from section("decision", [told["decision_id"]])
 
 
 def _describe_steps(steps: Sequence[Told]) -> Iterator[str]:

@@ -15,17 +15,40 @@ import typer
 
 from gslb import __version__
 from gslb.cli import geo
+from gslb.cli.agent_key import agent_key
 from gslb.cli.check import check
 from gslb.cli.delegation import delegation
 from gslb.cli.demo import demo
+from gslb.cli.events import events
 from gslb.cli.explain import explain
+from gslb.cli.orders import drain, force, undrain, unforce
 from gslb.cli.output import complain
+from gslb.cli.probe import probe
 from gslb.cli.schema import schema
 from gslb.cli.serve import serve
+from gslb.cli.status import status
+from gslb.cli.token import token
 from gslb.errors import ConfigError, GslbError
 
-# A command is one function of one module; its name is the command's name, its docstring the help.
-COMMANDS: tuple[Callable[..., None], ...] = (serve, demo, check, explain, delegation, schema)
+# A command is one function of one module; its name, `_` as `-`, is the command's, its docstring the
+# help.
+COMMANDS: tuple[Callable[..., None], ...] = (
+    serve,
+    probe,
+    status,
+    events,
+    drain,
+    undrain,
+    force,
+    unforce,
+    explain,
+    check,
+    delegation,
+    schema,
+    agent_key,
+    token,
+    demo,
+)
 GROUPS: dict[str, typer.Typer] = {"geo": geo.app}
 
 

@@ -7,13 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gslb.config.files import absolute
-from gslb.config.rules import DEFAULT_TIMEOUT_S
-from gslb.config.schema import MAX_WORKERS, CheckEntry, HttpsEntry, MainFile, SiteEntry
+from gslb.config.build_health import (
+    build_agent,
+    build_check,
+    build_health,
+    build_order,
+    build_redis,
+    resolve,
+)
+from gslb.config.schema import MAX_WORKERS, MainFile, SiteEntry
 from gslb.config.zone_schema import DEFAULT_TTL_MIN, AnswerEntry, PolicyStep, ServiceEntry, ZoneFile
-from gslb.model.check import Check, HttpCheck, TcpCheck
 from gslb.model.service import AllDown, Candidate, FilterSpec, Service, Site
-from gslb.model.system import DnsLimits, GeoSettings, HealthSettings, LogSettings, System
+from gslb.model.system import (
+    AdminSettings,
+    DnsLimits,
+    EventSettings,
+    GeoSettings,
+    LogSettings,
+    System,
+)
 from gslb.model.zone import ZoneSource
 from gslb.policy.registry import FILTERS
 
@@ -31,12 +43,18 @@ def build_system(main: MainFile, base: Path) -> System:
         admin=main.listen.admin,
         workers=min(os.cpu_count() or 1, MAX_WORKERS) if main.workers == "auto" else main.workers,
         store=main.store,
+        state_dir=None if main.state_dir is None else str(resolve(base, main.state_dir)),
+        agents={name: build_agent(name, agent) for name, agent in main.agents.items()},
+        orders=tuple(build_order(*item) for item in main.orders.items()),
+        redis=build_redis(main.redis, base),
         geo=_build_geo(main, base),
-        health=HealthSettings(**main.health.model_dump()),
+        health=build_health(main.health, base),
         limits=_build_limits(main),
         log=_build_log(main, base),
         zones=(),
-        sites={name: build_site(name, site) for name, site in main.sites.items()},
+        sites={name: build_site(name, site, base) for name, site in main.sites.items()},
+        admin_access=AdminSettings(tuple(main.admin.tokens)),
+        events=EventSettings(main.events.webhook),
     )
 
 
@@ -72,13 +90,8 @@ def _build_log(main: MainFile, base: Path) -> LogSettings:
     return LogSettings(log.level, log.format, decisions, log.decision_share)
 
 
-def resolve(base: Path, name: str) -> Path:
-    """A path of the operator's, absolute; a relative one is relative to base."""
-    return absolute(base / name)
-
-
-def build_site(name: str, site: SiteEntry) -> Site:
-    """A site from its entry."""
+def build_site(name: str, site: SiteEntry, base: Path) -> Site:
+    """A site from its entry. base: the main file's directory."""
     where = site.location
     point = None
     if where.latitude is not None and where.longitude is not None:
@@ -89,31 +102,7 @@ def build_site(name: str, site: SiteEntry) -> Site:
         country=where.country,
         point=point,
         capacity=site.capacity,
-        check=_build_check(site.check) if site.check else None,
-    )
-
-
-def _build_check(check: CheckEntry) -> Check:
-    timeout_s = (
-        min(DEFAULT_TIMEOUT_S, check.interval_s) if check.timeout_s is None else check.timeout_s
-    )
-    return Check(_build_kind(check), check.interval_s, timeout_s, check.fall, check.rise)
-
-
-def _build_kind(check: CheckEntry) -> HttpCheck | TcpCheck:
-    if check.tcp is not None:
-        return TcpCheck(check.tcp.port)
-    entry = check.http or check.https
-    assert entry is not None
-    is_https = isinstance(entry, HttpsEntry)
-    return HttpCheck(
-        port=entry.port,
-        scheme="https" if is_https else "http",
-        path=entry.path,
-        host=entry.host,
-        expect_status=tuple(entry.expect_status),
-        expect_body=entry.expect_body,
-        verify=entry.verify if isinstance(entry, HttpsEntry) else True,
+        check=build_check(site.check, base) if site.check else None,
     )
 
 

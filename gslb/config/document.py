@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gslb.config import schema, zone_schema
+from gslb.config import check_schema, health_schema, schema, zone_schema
 from gslb.config.words import Schema, allowed_by, resolve
 from gslb.policy.registry import FILTERS
 
@@ -25,16 +25,23 @@ _MAIN: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", schema.MainFile),
     ("listen", schema.ListenEntry),
     ("geo", schema.GeoEntry),
-    ("health", schema.HealthEntry),
+    ("redis", health_schema.RedisEntry),
+    ("health", health_schema.HealthEntry),
+    ("agents.NAME", health_schema.AgentEntry),
+    ("agents.NAME.location", health_schema.AgentLocationEntry),
+    ("orders.SITE", health_schema.OrderEntry),
+    ("admin", schema.AdminEntry),
+    ("events", schema.EventsEntry),
     ("edns", schema.EdnsEntry),
     ("tcp", schema.TcpEntry),
     ("log", schema.LogEntry),
     ("sites.NAME", schema.SiteEntry),
-    ("sites.NAME.location", schema.LocationEntry),
-    ("sites.NAME.check", schema.CheckEntry),
-    ("sites.NAME.check.http", schema.HttpEntry),
-    ("sites.NAME.check.https", schema.HttpsEntry),
-    ("sites.NAME.check.tcp", schema.TcpCheckEntry),
+    ("sites.NAME.location", health_schema.LocationEntry),
+    ("sites.NAME.check", check_schema.CheckEntry),
+    ("sites.NAME.check.http", check_schema.HttpEntry),
+    ("sites.NAME.check.https", check_schema.HttpsEntry),
+    ("sites.NAME.check.tcp", check_schema.TcpCheckEntry),
+    ("sites.NAME.check.of", check_schema.KindEntry),
 )
 _ZONE: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", zone_schema.ZoneFile),
@@ -90,6 +97,53 @@ sites:
     check: *web
 """
 
+_AGENTS_EXAMPLE = """\
+# agents.yaml
+node: ns1
+listen: {dns: ["192.0.2.53:53"], admin: "192.0.2.53:8053"}
+admin:
+  tokens: [64240a5c0c9cf60a69ced045b7f14b9d8628fb9a2a6d1e43c394d7e3c14a0b2d]
+store: rediss+sentinel://192.0.2.61:26379,192.0.2.62:26379/gslb/0
+redis: {username: ns, password_file: redis.password, ca_file: redis-ca.pem}
+state_dir: state
+events: {webhook: https://alerts.example/gslb}
+health:
+  stale_after_s: 10
+  max_withdrawn: 0.5
+  canaries:
+    - {tcp: {address: 198.51.100.253, port: 53}}
+    - {https: {address: 203.0.113.253, host: canary.example}}
+agents:
+  fra:
+    location: {country: DE, latitude: 50.11, longitude: 8.68, asn: 64500}
+    failure_domain: cloud-a
+    public_key: QXknhluVdhQpNMwct6cRIALynxbGyIXw8DJBDkne6dY=
+  iad:
+    location: {country: US, latitude: 39.04, longitude: -77.49}
+    failure_domain: cloud-b
+    public_key: [Yrl7qPMqTjEk2OhpVDN/ifw30eSl2h03ho9SGI6stGE=,
+                 Zq9Ug/0Fgv29PhU8s8fkEDvdkMgIj94YCqIsrPJcqDs=]
+    sites: [eu, us]
+orders:
+  us: {do: drain, reason: new power supply, owner: anna, until: "2099-01-31T18:00:00Z"}
+zones: [zones/*.yaml]
+sites:
+  eu:
+    addresses: [192.0.2.1]
+    check:
+      of:
+        - https: {host: www.shop.example, headers: {Accept: application/json},
+                  expect_json: {status: ok, checks.0.name: db}, max_ms: 500}
+        - tcp: {port: 25, send: "EHLO probe.example\\r\\n", expect: "250"}
+        - command: [./checks/replication.sh, eu]
+      need: 2
+      interval_s: 2
+      fast_interval_s: 0.5
+  us:
+    addresses: [198.51.100.1]
+    check: {http: {method: HEAD, address: 198.51.100.9}, interval_s: 2}
+"""
+
 _ZONE_EXAMPLE = """\
 # zones/shop.yaml
 zone: gslb.shop.example
@@ -128,6 +182,8 @@ def _page() -> Iterator[str]:
     yield _HEAD
     yield "## The main file\n"
     yield f"```yaml\n{_MAIN_EXAMPLE}```\n"
+    yield "With agents and Redis:\n"
+    yield f"```yaml\n{_AGENTS_EXAMPLE}```\n"
     for path, model in _MAIN:
         yield from _section(path, model)
     yield "## Zone files\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gslb.config.schema import Entry
+from gslb.config.entry import Entry
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -5,6 +5,7 @@ in plain words.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
@@ -220,12 +221,22 @@ def _check_serves_value(level: str, value: str) -> None:
             raise ValueError(f"continent:{value} is unknown; allowed: {one_of(CONTINENTS)}")
 
 
-def parse_store(text: str) -> str:
-    """Where health is kept."""
-    if text != "memory":
-        later = "is not available yet" if text.startswith(("redis", "rediss")) else "is unknown"
-        raise ValueError(f"{shown(text)} {later}; allowed: memory")
+def check_line(text: str) -> str:
+    """The text itself if it can stand on one line of a log or a table."""
+    if not text.isprintable() or not text.strip():
+        raise ValueError(f"{shown(text)} must be one line of text, without control characters")
     return text
+
+
+def parse_moment(value: object) -> datetime:
+    """A date and time with its zone (ISO 8601)."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise must_be(_format("date-time"), value)
+    return found
 
 
 AddressField = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_format("ip"))]
@@ -260,8 +271,9 @@ CountryField = Annotated[
 ServesField = Annotated[
     str, AfterValidator(parse_serves), Field(json_schema_extra={"format": "serves"})
 ]
-StoreField = Annotated[
-    str, AfterValidator(parse_store), Field(json_schema_extra={"enum": ["memory"]})
+LineField = Annotated[str, AfterValidator(check_line), Field(min_length=1, max_length=200)]
+MomentField = Annotated[
+    datetime, PlainValidator(parse_moment), WithJsonSchema(_format("date-time"))
 ]
 FilePath = Annotated[
     str,

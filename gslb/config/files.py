@@ -66,3 +66,8 @@ def _files(base: Path, names: list[str]) -> Iterator[Path]:
 def is_inside(path: Path, directory: Path) -> bool:
     """Whether a path lies in a directory or below, symbolic links followed."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
+
+
+def tell(error: OSError) -> str:
+    """Why a file cannot be read, in a few words."""
+    return f"cannot be read: {error.strerror or error}"

@@ -11,11 +11,12 @@ Laws:
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gslb.config.build import BUNDLED, ZoneTexts, build_site, build_system, build_zone, resolve
+from gslb.config.build import ZoneTexts, build_site, build_system, build_zone
 from gslb.config.files import (
     MAX_MASTER_OCTETS,
     MAX_YAML_OCTETS,
@@ -23,11 +24,14 @@ from gslb.config.files import (
     absolute,
     match_files,
     read_file,
+    tell,
 )
 from gslb.config.finding import Finding
+from gslb.config.health_rules import Known, check_store_names
+from gslb.config.places import look_at_places
 from gslb.config.rules import Names, check_main, check_zone
 from gslb.config.schema import MainFile
-from gslb.config.shape import check_shape
+from gslb.config.shape import UNITS, check_shape
 from gslb.config.yaml_tree import Tree, read_tree
 from gslb.config.zone_schema import ZoneFile
 from gslb.errors import ConfigError, Problem
@@ -84,14 +88,17 @@ class _Main:
     names: Names
 
 
-def load(path: Path) -> Configuration:
-    """The configuration of a main file and all files that it names.
+def load(path: Path, *, at: float | None = None) -> Configuration:
+    """The configuration of a main file and all files that it names. at: Unix seconds, by which
+    orders have expired; left out: now.
 
     Raises ConfigError with all problems of all files; they are the operator's.
     """
     desk = _Desk()
-    main = _load_main(desk, path)
+    main = _load_main(desk, path, time.time() if at is None else at)
     zones = _load_zones(desk, main) if main else []
+    if main:
+        _judge_store(desk, main, zones)
     if desk.problems or main is None:
         raise ConfigError(_without_echoes(desk.problems))
     system = replace(
@@ -120,11 +127,11 @@ def _digest(contents: Iterable[Content]) -> str:
     return sha.hexdigest()[:DIGEST_DIGITS]
 
 
-def _load_main(desk: _Desk, path: Path) -> _Main | None:
+def _load_main(desk: _Desk, path: Path, at: float) -> _Main | None:
     try:
         content = desk.read(path, MAX_YAML_OCTETS)
     except OSError as error:
-        desk.problems.append(Problem(str(path), 0, 0, "", _tell(error)))
+        desk.problems.append(Problem(str(path), 0, 0, "", tell(error)))
         return None
     tree = read_tree(content.octets, content.shown)
     desk.problems += tree.problems
@@ -132,8 +139,11 @@ def _load_main(desk: _Desk, path: Path) -> _Main | None:
         return None
     entry, findings = check_shape(MainFile, tree.data)
     if entry is not None:
-        findings += check_main(entry)
-        findings += _find_databases(desk, entry, path.parent)
+        known = Known(_keys(tree.data, "sites"), _left_out(findings), at)
+        findings += check_main(entry, known)
+        places, faults = look_at_places(entry, path.parent)
+        desk.places += places
+        findings += faults
     desk.report(tree, findings)
     if entry is None:
         return None
@@ -142,7 +152,9 @@ def _load_main(desk: _Desk, path: Path) -> _Main | None:
 
 def _know(tree: Tree, entry: MainFile, base: Path, faulty: Collection[str]) -> _Main:
     sites = {
-        name: build_site(name, site) for name, site in entry.sites.items() if name not in faulty
+        name: build_site(name, site, base)
+        for name, site in entry.sites.items()
+        if name not in faulty
     }
     unplaced = [name for name, site in sites.items() if site.point is None]
     names = Names(_keys(tree.data, "sites"), _keys(tree.data, "geo", "maps"), unplaced)
@@ -162,30 +174,16 @@ def _faulty(unit: str, findings: Iterable[Finding]) -> set[str]:
     return {str(path[1]) for path in faults if path[0:1] == (unit,) and len(path) > 1}
 
 
-def _find_databases(desk: _Desk, entry: MainFile, base: Path) -> list[Finding]:
-    findings = []
-    for index, name in enumerate(entry.geo.database):
-        if name == BUNDLED:
-            continue
-        path = resolve(base, name)
-        desk.places.append(path)
-        if reason := _why_missing(path):
-            found = f"{name}: {reason}; allowed: bundled, or the path of an mmdb file"
-            findings.append(Finding(("geo", "database", index), found))
-    return findings
+def _left_out(findings: Iterable[Finding]) -> set[str]:
+    """The top-level keys that findings about shape have cost their values."""
+    faults = (one.path for one in findings if not one.is_warning and one.path)
+    return {str(path[0]) for path in faults if len(path) == 1 or path[0] not in UNITS}
 
 
-def _why_missing(path: Path) -> str:
-    try:
-        if path.is_file():
-            return ""
-        return "is not a regular file" if path.exists() else "there is no such file"
-    except OSError as error:
-        return _tell(error)
-
-
-def _tell(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"
+def _judge_store(desk: _Desk, main: _Main, zones: Iterable[Zone]) -> None:
+    if main.entry.store != "memory":
+        origins = [zone.source.origin for zone in zones]
+        desk.report(main.tree, check_store_names(main.entry.store, origins))
 
 
 def _load_zones(desk: _Desk, main: _Main) -> list[Zone]:
@@ -195,7 +193,7 @@ def _load_zones(desk: _Desk, main: _Main) -> list[Zone]:
         try:
             content = desk.read(path, MAX_YAML_OCTETS)
         except OSError as error:
-            found = Finding(("zones", index), f"{path}: {_tell(error)}")
+            found = Finding(("zones", index), f"{path}: {tell(error)}")
             desk.report(main.tree, [found])
             continue
         zone = _load_zone(desk, main, content, files)
@@ -274,7 +272,7 @@ def _read_master(
     try:
         content = desk.read(path, MAX_MASTER_OCTETS, inside=main.base)
     except OSError as error:
-        desk.report(tree, [Finding(("records",), f"{path}: {_tell(error)}")])
+        desk.report(tree, [Finding(("records",), f"{path}: {tell(error)}")])
         return None
     return _decode_master(desk, zone, content)
 

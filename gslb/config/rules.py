@@ -1,6 +1,6 @@
 """Rules over several keys of one file: pure functions from entries to findings.
 
-What one value may be is in gslb.config.fields and gslb.config.schema; rules over two files are in
+What one value may be is in gslb.config.fields and the schemas; rules over two files are in
 gslb.config.load.
 """
 
@@ -10,16 +10,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from gslb.config.check_rules import check_check
 from gslb.config.fields import MAX_NAME_CHARACTERS
 from gslb.config.finding import Finding, Path, dotted
-from gslb.config.schema import CheckEntry, MainFile, SiteEntry
+from gslb.config.health_rules import Known, check_health, check_location
+from gslb.config.schema import MainFile, SiteEntry
 from gslb.config.shape import check_shape
 from gslb.config.words import did_you_mean, one_of, shown
 from gslb.config.zone_schema import AnswerEntry, ServiceEntry, TtlEntry, ZoneFile
 from gslb.model.place import Address, Network
 from gslb.policy.registry import FILTERS
-
-DEFAULT_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +34,29 @@ class Names:
     unplaced: Collection[str] = ()
 
 
-def check_main(main: MainFile) -> Iterator[Finding]:
+def check_main(main: MainFile, known: Known) -> Iterator[Finding]:
     """What is wrong in the main file beyond its shape."""
-    yield from _check_listen(main)
+    yield from _check_listen(main, known)
     yield from _check_maps(main)
     yield from _check_addresses(main)
     for name, site in main.sites.items():
         yield from _check_site(site, ("sites", name))
+    yield from check_health(main, known)
     if not main.zones:
         yield Finding(("zones",), "no zones: every query will be refused", is_warning=True)
 
 
-def _check_listen(main: MainFile) -> Iterator[Finding]:
+def _check_listen(main: MainFile, known: Known) -> Iterator[Finding]:
     for index, endpoint in enumerate(main.listen.dns):
         if endpoint in main.listen.dns[:index]:
             yield Finding(("listen", "dns", index), f"{endpoint} is listed twice")
     admin = main.listen.admin
-    if admin and not ip_address(admin.host).is_loopback:
+    is_open = not main.admin.tokens and "admin" not in known.broken
+    if admin and is_open and not ip_address(admin.host).is_loopback:
         yield Finding(
             ("listen", "admin"),
-            f"{admin} is not a loopback address: that needs a token, which is not available yet; "
-            "allowed: 127.0.0.0/8, ::1",
+            f"{admin} is not a loopback address: that needs a token in admin.tokens; "
+            "`gslb token` makes one",
         )
     if admin in main.listen.dns:
         yield Finding(("listen", "admin"), f"{admin} is used by listen.dns already")
@@ -79,23 +81,9 @@ def _check_addresses(main: MainFile) -> Iterator[Finding]:
 
 
 def _check_site(site: SiteEntry, path: Path) -> Iterator[Finding]:
-    where = site.location
-    if (where.latitude is None) is not (where.longitude is None):
-        yield Finding((*path, "location"), "latitude and longitude must be given together")
+    yield from check_location(site.location, path)
     if site.check:
-        yield from _check_check(site.check, (*path, "check"))
-
-
-def _check_check(check: CheckEntry, path: Path) -> Iterator[Finding]:
-    kinds = [name for name in ("http", "https", "tcp") if getattr(check, name) is not None]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none of them"
-        yield Finding(path, f"must hold exactly one of http, https, tcp, not {found}", at_key=True)
-    if check.timeout_s is not None and check.timeout_s > check.interval_s:
-        yield Finding(
-            (*path, "timeout_s"),
-            f"must be at most interval_s ({check.interval_s:g}), not {check.timeout_s:g}",
-        )
+        yield from check_check(site.check, (*path, "check"))
 
 
 def check_zone(zone: ZoneFile, names: Names) -> Iterator[Finding]:

@@ -1,30 +1,37 @@
 """The shape of the main file: every key, what it takes, its default, and what it means.
 
-Here and in zone_schema keys are named, and nowhere else: `gslb check`, `gslb schema` and
-docs/configuration.md all read them. Rules that need two keys or two files are in gslb.config.rules.
+Here, in check_schema, health_schema and zone_schema keys are named, and nowhere else: `gslb check`,
+`gslb schema` and docs/configuration.md all read them. Rules that need two keys or two files are in
+gslb.config.rules.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from gslb.config.check_schema import CheckEntry
+from gslb.config.credentials import TokensField
+from gslb.config.entry import Entry, widen_list
 from gslb.config.fields import (
     AddressField,
-    CountryField,
-    DomainField,
-    Duration,
     EndpointField,
     FilePath,
     LabelField,
     NetworkField,
-    PathField,
-    Port,
     Share,
-    StoreField,
-    TextField,
 )
+from gslb.config.health_schema import (
+    MAX_AGENTS,
+    MAX_ORDERS,
+    AgentEntry,
+    HealthEntry,
+    LocationEntry,
+    OrderEntry,
+    RedisEntry,
+)
+from gslb.config.urls import StoreField, WebhookField
 from gslb.config.words import shown
 from gslb.model.system import MAX_UDP_SIZE, Endpoint
 
@@ -43,19 +50,6 @@ def parse_workers(value: object) -> int | Literal["auto"]:
     return value
 
 
-def widen_list(value: object) -> object:
-    """A bare text is a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-class Entry(BaseModel):
-    """The parent of every mapping in the operator's files: no unknown keys, no guessed types."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
 class ListenEntry(Entry):
     """Where the name server listens."""
 
@@ -67,7 +61,8 @@ class ListenEntry(Entry):
     )
     """Addresses and ports of the name server, UDP and TCP on each."""
     admin: EndpointField | None = None
-    """Address and port of the HTTP API (status, explanations); loopback only. Left out: none."""
+    """Address and port of the HTTP API (status, orders, metrics). Not on a loopback address: needs
+    `admin.tokens`. Left out: none."""
 
 
 class GeoEntry(Entry):
@@ -78,24 +73,11 @@ class GeoEntry(Entry):
     )
     """`bundled` (the country database that ships with gslb), a GeoIP2, GeoLite2 or DB-IP file, or a
     list of them; later ones add what the earlier do not know."""
-    maps: dict[LabelField, Annotated[list[NetworkField], Field(max_length=10_000)]] = {}
+    maps: dict[LabelField, Annotated[list[NetworkField], Field(max_length=10_000)]] = Field(
+        default={}
+    )
     """Named client networks, for `serves: [map:NAME]`. The longest prefix wins; asked before the
     databases."""
-
-
-class HealthEntry(Entry):
-    """When a site counts as up."""
-
-    quorum: Share = 0.5
-    """A site is up while at least this share of the fresh observers say so."""
-    stale_after_s: Annotated[float, Field(ge=1, le=86400)] = 30.0
-    """Seconds after which a report counts for nothing."""
-    max_withdrawn: Share = 1.0
-    """Share of all capacity that automation may withdraw at most; then the last good state
-    holds."""
-    panic_below: Share = 0.0
-    """When less than this share of all capacity is up, sites that are down count as up; 0 is
-    off."""
 
 
 class EdnsEntry(Entry):
@@ -145,68 +127,21 @@ class LogEntry(Entry):
     """Share of the queries whose decision is logged."""
 
 
-class LocationEntry(Entry):
-    """Where a site is; distances are measured from here."""
+class AdminEntry(Entry):
+    """Who may use `listen.admin`. It speaks plain HTTP, so a token can be read on the way: where it
+    is not on a loopback address, put a proxy with TLS in front.
+    """
 
-    country: CountryField | None = None
-    """ISO 3166-1 code, for people: distances need latitude and longitude."""
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
-    """Degrees, north is positive. `nearest`, `latency` and `geo` measure from here."""
-    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
-    """Degrees, east is positive."""
-
-
-class HttpEntry(Entry):
-    """A request over HTTP that must be answered as told."""
-
-    port: Port = 80
-    """TCP port."""
-    path: PathField = "/"
-    """Path and query that are asked for; begins with `/`."""
-    host: DomainField | None = None
-    """Host header, and the server name in TLS. Left out: the site's address."""
-    expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
-        default=[200], min_length=1, max_length=100
-    )
-    """Status codes that count as success."""
-    expect_body: TextField | None = None
-    """Text that the first 64 KiB of the body must hold. Left out: any body."""
+    tokens: TokensField = Field(default=[])
+    """SHA-256 of the bearer tokens, 64 hexadecimal digits each; `gslb token` prints a token and its
+    SHA-256. Left out: none is asked for, which only a loopback address may do."""
 
 
-class HttpsEntry(HttpEntry):
-    """A request over HTTPS that must be answered as told."""
+class EventsEntry(Entry):
+    """Where events go besides the log and the store."""
 
-    port: Port = 443
-    """TCP port."""
-    verify: bool = True
-    """Whether the certificate must be valid for the host."""
-
-
-class TcpCheckEntry(Entry):
-    """A TCP connection that must be accepted."""
-
-    port: Port
-    """TCP port."""
-
-
-class CheckEntry(Entry):
-    """How a site's health is checked; exactly one of `http`, `https` and `tcp`."""
-
-    http: HttpEntry | None = None
-    """A request over HTTP."""
-    https: HttpsEntry | None = None
-    """A request over HTTPS."""
-    tcp: TcpCheckEntry | None = None
-    """A TCP connection."""
-    interval_s: Duration = 5.0
-    """Seconds from one check to the next."""
-    timeout_s: Duration | None = None
-    """Seconds that a check may take, at most `interval_s`. Left out: 2, or `interval_s` if that is
-    less."""
-    fall: Annotated[int, Field(ge=1, le=100)] = 3
-    """Consecutive failures that take the site down."""
-    rise: Annotated[int, Field(ge=1, le=100)] = 2
-    """Consecutive successes that bring it back."""
+    webhook: WebhookField | None = None
+    """URL that gets each event as JSON by POST. Left out: none."""
 
 
 class SiteEntry(Entry):
@@ -245,7 +180,13 @@ class MainFile(Entry):
     ] = 1
     """Name server processes that share the port; `auto` is one for each core."""
     store: StoreField = "memory"
-    """Where health is kept. This version has `memory`: inside this process only."""
+    """Where health is kept: `memory` (inside this process only), `redis://HOST:6379/0`,
+    `redis+sentinel://HOST:26379,HOST:26379/MASTER/0`, `redis+cluster://HOST:6379,HOST:6379`; with
+    `rediss` it is TLS. Name hosts by address: a name must not need the zones served here."""
+    redis: RedisEntry = RedisEntry()
+    """How the Redis of `store` is reached."""
+    state_dir: FilePath | None = None
+    """Directory that keeps the last good health across restarts. Left out: none."""
     geo: GeoEntry = GeoEntry()
     """What is known of client networks."""
     health: HealthEntry = HealthEntry()
@@ -256,7 +197,15 @@ class MainFile(Entry):
     """Limits on DNS over TCP."""
     log: LogEntry = LogEntry()
     """What is logged."""
-    zones: Annotated[list[FilePath], Field(max_length=1000)] = []
+    zones: list[FilePath] = Field(default=[], max_length=1000)
     """Zone files: paths or patterns such as `zones/*.yaml`. Each must match a file."""
-    sites: dict[LabelField, SiteEntry] = {}
+    sites: dict[LabelField, SiteEntry] = Field(default={})
     """The places that can take traffic, by name."""
+    agents: dict[LabelField, AgentEntry] = Field(default={}, max_length=MAX_AGENTS)
+    """The probe agents whose reports count, by name."""
+    orders: dict[LabelField, OrderEntry] = Field(default={}, max_length=MAX_ORDERS)
+    """Orders that hold whatever the checks and other orders say, by the site's name."""
+    admin: AdminEntry = AdminEntry()
+    """Who may use `listen.admin`."""
+    events: EventsEntry = EventsEntry()
+    """Where events go besides the log and the store."""

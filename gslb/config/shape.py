@@ -3,9 +3,9 @@ without the bad parts.
 
 Laws:
 1. Every fault of shape is found in one pass.
-2. A unit with a fault (one site, one service, or a top-level key) is left out, and the rest is
-   still judged, so that rules over several keys and files report at the same time as faults of
-   shape.
+2. A unit with a fault (one site, agent, order or service, or a top-level key) is left out, and the
+   rest is still judged, so that rules over several keys and files report at the same time as faults
+   of shape.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from gslb.config.finding import Finding, Path
 from gslb.config.words import allowed_by, branches_of, did_you_mean, one_of, schema_at, shown
 
-_UNITS = ("sites", "services")  # the parts of a file that stand for themselves
+# The parts of a file that stand for themselves.
+UNITS = ("sites", "agents", "orders", "services")
 _AT_KEY = "[key]"  # what pydantic puts behind a key that is wrong itself
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,7 +43,7 @@ def _without_bad_units(model: type[M], data: object, details: list[ErrorDetails]
     if not isinstance(data, dict):
         return None
     left = {
-        key: dict(value) if key in _UNITS and isinstance(value, dict) else value
+        key: dict(value) if key in UNITS and isinstance(value, dict) else value
         for key, value in data.items()
     }
     for detail in details:
@@ -60,7 +61,7 @@ def _without_bad_units(model: type[M], data: object, details: list[ErrorDetails]
 
 def _is_unit(detail: ErrorDetails, data: dict[str, Any]) -> bool:
     loc = detail["loc"]
-    return len(loc) > 1 and loc[0] in _UNITS and isinstance(data.get(str(loc[0])), dict)
+    return len(loc) > 1 and loc[0] in UNITS and isinstance(data.get(str(loc[0])), dict)
 
 
 @cache

@@ -25,6 +25,12 @@ _FORMATS = {
     "country": "an ISO 3166-1 code such as DE",
     "url-path": "a path such as /healthz",
     "path": "the path of a file",
+    "date-time": "a time with its zone such as 2030-01-31T18:00:00Z",
+    "store": "memory or the URL of a Redis",
+    "webhook": "an https or http URL",
+    "public-key": "a public key (44 characters of base64)",
+    "token-digest": "a SHA-256 (64 hexadecimal digits)",
+    "header": "text without control characters",
 }
 
 
@@ -87,7 +93,13 @@ def _allowed_by_type(schema: Schema, root: Schema) -> str:
         case "array":
             each = allowed_by(schema.get("items", {}), root)
             return f"a list{_length(schema, 'entries')}, each {each}"
-    return "a mapping (key: value)"
+    return "a mapping (key: value)" + _size(schema)
+
+
+def _size(schema: Schema) -> str:
+    """A mapping of exactly one key is a choice, not a size."""
+    most = schema.get("maxProperties", 1)
+    return f" of at most {most} entries" if most > 1 else ""
 
 
 def _range(schema: Schema) -> str:

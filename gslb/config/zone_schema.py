@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from gslb.config.entry import Entry
 from gslb.config.fields import (
     AddressField,
     CnameField,
@@ -19,7 +20,6 @@ from gslb.config.fields import (
     ServesField,
     ServiceKey,
 )
-from gslb.config.schema import Entry
 from gslb.config.words import did_you_mean, one_of, shown
 from gslb.policy.registry import FILTERS
 

@@ -6,21 +6,25 @@ Laws:
    meaning of its key.
 3. Plans of clients that are told apart by network are many: they are bounded, and forgotten all at
    once.
+4. Other measurements give new desks to the services whose policy reads them; the others keep
+   theirs, with all that is remembered of their clients.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 
-from gslb.engine.clients import Classifier, one_class
+from gslb.engine.clients import make_space, one_class
 from gslb.engine.desk import Choices, Conditions, Desk, Plan, can_answer
-from gslb.engine.groups import ClientGroup, Key, Memory, OptionUse
+from gslb.engine.division import Division, longest_prefixes
+from gslb.engine.groups import ClientGroup, Key, OptionUse
 from gslb.model.geotable import GeoTable
 from gslb.model.service import Candidate, Service
 from gslb.model.system import DnsLimits
-from gslb.policy.base import Filter, Measurements
+from gslb.policy.base import NO_MEASUREMENTS, Measurements
 from gslb.policy.registry import make_filter
 from gslb.wire import codes
 from gslb.wire.names import to_text
@@ -32,7 +36,12 @@ Turns = Mapping[Hashable, int]
 
 
 class Desks:
-    """The desks of one configuration and geography: what a new health snapshot does not change."""
+    """The desks of one configuration, geography and table of measurements: what a new health
+    snapshot does not change.
+
+    by_place: the desks by owner and family. measured: divides the clients of those that read
+    measurements.
+    """
 
     def __init__(
         self,
@@ -41,25 +50,34 @@ class Desks:
         limits: DnsLimits,
         measurements: Measurements,
     ) -> None:
-        self._table = table
-        self._longest = (limits.ecs_max_ipv4, min(limits.ecs_max_ipv6, 64))
-        self._memory = Memory()
-        self._use = OptionUse(ecs=limits.ecs, nsid=limits.nsid is not None)
-        self._classifier = Classifier(table, self._longest)
-        self._measurements = measurements
-        self._groups: dict[Hashable, ClientGroup] = {}
+        self.measurements = measurements
+        longest = (limits.ecs_max_ipv4, min(limits.ecs_max_ipv6, 64))
+        use = OptionUse(ecs=limits.ecs, nsid=limits.nsid is not None)
+        self._still = Division(make_space(table, longest), use, NO_MEASUREMENTS)
+        self.measured = self._still.with_measurements(measurements)
         self._kinds: dict[Hashable, int] = {}
-        self._desks = {(d.owner, d.rtype): d for zone in zones for d in self._of_zone(zone)}
+        self.by_place = {(d.owner, d.rtype): d for zone in zones for d in self._of_zone(zone)}
 
     def get(self, owner: bytes, rtype: int) -> Desk | None:
         """The desk of a service's owner for A, AAAA or CNAME."""
-        return self._desks.get((owner, rtype))
+        return self.by_place.get((owner, rtype))
+
+    def with_measurements(self, measurements: Measurements) -> Desks:
+        """The desks that go by other measurements (law 4); these very ones when none reads any."""
+        if not any(map(reads_measurements, self.by_place.values())):
+            return self
+        made = copy(self)
+        made.measurements = measurements
+        made.measured = self.measured.with_measurements(measurements)
+        made.by_place = {
+            place: divide_anew(desk, made.measured) if reads_measurements(desk) else desk
+            for place, desk in self.by_place.items()
+        }
+        return made
 
     def uniform_group(self) -> ClientGroup:
         """A group that tells no client from another, for static data."""
-        return ClientGroup(
-            one_class(self._table), longest=self._longest, use=self._use, memory=self._memory
-        )
+        return self._still.make_group(one_class(self._still.space.table))
 
     def _of_zone(self, zone: Zone) -> Iterator[Desk]:
         for node in zone.nodes.values():
@@ -68,10 +86,12 @@ class Desks:
 
     def _of_service(self, owner: bytes, service: Service) -> Iterator[Desk]:
         filters = tuple(make_filter(spec) for spec in service.policy)
+        reads = any(each.reads_measurements for each in filters)
+        division = self.measured if reads else self._still
         for rtype in (codes.A, codes.AAAA, codes.CNAME):
             candidates = tuple(one for one in service.candidates if can_answer(one, rtype))
             if candidates:
-                group = self._group(service, filters, candidates)
+                group = division.group(service.policy, filters, candidates)
                 kind = self._kind(owner, rtype, service, candidates)
                 yield Desk(owner, rtype, service, candidates, filters, group, kind)
 
@@ -88,33 +108,15 @@ class Desks:
         meaning = (alone, rtype, candidates, replace(service, name=""))
         return self._kinds.setdefault(meaning, len(self._kinds))
 
-    def _group(
-        self, service: Service, filters: tuple[Filter, ...], candidates: tuple[Candidate, ...]
-    ) -> ClientGroup:
-        classes = self._classifier.classes(
-            filters, candidates, self._measurements, key=service.policy
-        )
-        networks = longest_prefixes(filters)
-        key = (id(classes), networks)
-        if key not in self._groups:
-            self._groups[key] = ClientGroup(
-                classes,
-                longest=self._longest,
-                networks=networks,
-                use=self._use,
-                memory=self._memory,
-            )
-        return self._groups[key]
+
+def reads_measurements(desk: Desk) -> bool:
+    """Whether what a desk decides depends on measurements."""
+    return any(each.reads_measurements for each in desk.filters)
 
 
-def longest_prefixes(filters: Iterable[Filter]) -> tuple[int, int] | None:
-    """The longest IPv4 and IPv6 prefixes that filters read of a client's address, or None if none
-    does.
-    """
-    asked = [each.client_prefix for each in filters if each.client_prefix is not None]
-    if not asked:
-        return None
-    return max(ipv4 for ipv4, _ in asked), max(ipv6 for _, ipv6 in asked)
+def divide_anew(desk: Desk, division: Division) -> Desk:
+    """The desk with its clients divided by another division."""
+    return replace(desk, group=division.group(desk.service.policy, desk.filters, desk.candidates))
 
 
 class Plans:

@@ -1,8 +1,8 @@
-"""The engine: one configuration, one geography and one health snapshot, made into answers.
+"""The engine: one configuration, geography, table of measurements and health snapshot, made into
+answers.
 
-An engine never changes what it answers from; each swap of configuration, geography or health makes
-a new one, which takes over nothing but the turns, so that splits stay even. Its caches are bounded
-and die with it.
+An engine never changes what it answers from; each swap of one of these makes a new one, which takes
+over nothing but the turns, so that splits stay even. Its caches are bounded and die with it.
 
 Laws:
 1. Any octets give a reply or None (silence), never an exception.
@@ -24,7 +24,7 @@ from gslb.engine.desks import Desks, Plans, Turns
 from gslb.engine.resolve import Served, resolve
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.system import DnsLimits
-from gslb.policy.base import NO_MEASUREMENTS, Measurements
+from gslb.policy.base import Measurements
 from gslb.wire import codes
 from gslb.wire.compose import MAX_MESSAGE_OCTETS, MIN_UDP_OCTETS, Opt, Reply, compose_reply
 from gslb.wire.ecs import ClientSubnet, compose_ecs
@@ -47,7 +47,7 @@ _IDENTITY_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What engines stand on until the configuration or the geography changes.
+    """What engines stand on until the configuration, the geography or the measurements change.
 
     generation: the configuration's digest and the geography's build, for decision ids.
     """
@@ -56,6 +56,16 @@ class Ground:
     desks: Desks
     limits: DnsLimits
     generation: str
+
+    def with_measurements(self, measurements: Measurements) -> Ground:
+        """The ground on which clients are divided by other measurements; this very one when no
+        policy reads any.
+
+        To be made off the answer path: each distinct policy that reads them asks for each place of
+        the geography once.
+        """
+        desks = self.desks.with_measurements(measurements)
+        return self if desks is self.desks else replace(self, desks=desks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,23 @@ class Engine:
     ground: Ground
     plans: Plans = field(init=False)
     health: HealthSnapshot = HealthSnapshot()
-    measurements: Measurements = NO_MEASUREMENTS
     turns: Turns = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        measurements = self.ground.desks.measurements
         generation = f"{self.ground.generation}-h{self.health.generation}"
-        conditions = Conditions(self.health, self.measurements, generation)
+        if measurements.generation:
+            generation += f"-m{measurements.generation}"
+        conditions = Conditions(self.health, measurements, generation)
         self.plans = Plans(conditions, self.turns)
 
     def with_health(self, health: HealthSnapshot) -> Engine:
         """The engine that answers from another snapshot."""
-        return Engine(self.ground, health, self.measurements, self.plans.turns())
+        return Engine(self.ground, health, self.plans.turns())
+
+    def with_ground(self, ground: Ground) -> Engine:
+        """The engine that stands on another ground, with the same health."""
+        return Engine(ground, self.health, self.plans.turns())
 
     def answer(self, octets: bytes, source: bytes, *, is_tcp: bool = False) -> bytes | None:
         """The reply to one message, or None for silence. source: the client's packed address."""

@@ -43,7 +43,8 @@ class Explanation:
     """An answer and its reasons.
 
     answer, authority: records as master file lines. location, steps, ttl_why, scope_why: empty or
-    None when no service decided. decision_id: names the configuration, geography, health and turn.
+    None when no service decided. decision_id: names the configuration, geography, health,
+    measurements (where there are any) and turn.
     """
 
     name: str

@@ -6,7 +6,7 @@ question as it was sent, and OPT. Whatever is unusual goes to the general path. 
 1. Only replies that fit 512 octets with any OPT are kept, so no size limit can matter here.
 2. Entries are of names that exist and of types that people use; what is kept of a name or a type
    that does not exist is one denial for each distance between the question and the zone's name.
-3. What depends on health is forgotten with the engine, what depends on the zones with its ground.
+3. What depends on health is forgotten with the engine, what depends on the zones with them.
 
 `FastPath.answer` is flat on purpose: a call costs 50 ns there, and a query has 1500.
 """
@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from gslb.engine.body import Body, owned
 from gslb.engine.desk import Cycle, Desk, Frame, Plan
+from gslb.engine.desks import Desks
 from gslb.engine.engine import Engine, Ground, reply_flags
 from gslb.engine.groups import ClientGroup, Key
 from gslb.engine.resolve import find_zone, negative
@@ -75,7 +77,9 @@ _SHAPES: Final = _shapes()
 
 
 class StaticEntries:
-    """What the fast path knows that no health changes: static records and denials of one ground."""
+    """What the fast path knows that no health changes: static records and denials of the zones of
+    one ground, and who decides for its services.
+    """
 
     def __init__(self, ground: Ground) -> None:
         self.group = ground.desks.uniform_group()
@@ -83,6 +87,13 @@ class StaticEntries:
         self.desks: dict[bytes, Desk] = {}
         self._denials: dict[tuple[bytes, int, int, bytes | None], Entry | None] = {}
         self._zones = ground.zones
+
+    def with_desks(self, desks: Desks) -> StaticEntries:
+        """The same knowledge of the same zones, with other desks."""
+        made = copy(self)
+        found = {at: desks.get(old.owner, old.rtype) for at, old in self.desks.items()}
+        made.desks = {at: desk for at, desk in found.items() if desk is not None}
+        return made
 
     def entry(self, frame: Frame, ending: bytes | None = None) -> Entry:
         """An entry that answers the same to everybody."""
@@ -213,6 +224,14 @@ class FastPath:
     def with_health(self, health: HealthSnapshot) -> FastPath:
         """The fast path over the engine for another snapshot."""
         return FastPath(self.engine.with_health(health), self.static, self.counts)
+
+    def with_measured(self, ground: Ground) -> FastPath:
+        """The fast path over the engine for the same zones under other measurements
+        (`Ground.with_measurements`).
+        """
+        assert ground.zones is self.engine.ground.zones
+        static = self.static.with_desks(ground.desks)
+        return FastPath(self.engine.with_ground(ground), static, self.counts)
 
     def answer(self, octets: bytes, source: bytes) -> bytes | None:  # noqa: C901, PLR0912  flat: see above
         """The reply to one UDP message, or None for silence. source: the packed client address."""

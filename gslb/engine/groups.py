@@ -7,7 +7,8 @@ network too. Laws:
    address.
 2. The scope is 0 when the subnet did not decide or the client makes no difference, else the longest
    of what the classes and the networks need.
-3. Look-ups are remembered, up to a bound over all groups; then all are forgotten at once.
+3. Look-ups are remembered, up to a bound over all groups that share a memory; then all of theirs
+   are forgotten at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gslb.model.place import Address, Location
 from gslb.wire import codes
 from gslb.wire.ecs import IPV4_BITS, ClientSubnet, compose_ecs, parse_ecs
 
-MAX_REMEMBERED = 65_536  # over all groups; about 16 MB when full
+MAX_REMEMBERED = 65_536  # in one memory, of which there are two; about 16 MB each when full
 
 Key = int | tuple[int, bytes]
 

@@ -7,6 +7,8 @@ Laws:
    contradict it.
 3. One result that agrees clears all doubt.
 4. The earliest possible change is `checks_left` checks away, and never less than one.
+5. In seconds: the next check comes after an interval while results agree, and at the fast pace, if
+   there is one, while they do not; all later ones that could change the state come at that pace.
 """
 
 from __future__ import annotations
@@ -45,6 +47,17 @@ def checks_left(track: Track, check: Check) -> int:
     unknown.
     """
     return max(1, _needed(track, check) - track.streak)
+
+
+def seconds_left(track: Track, check: Check) -> float:
+    """Seconds to the earliest possible change of state (law 5), counted in whole paces: what has
+    already passed of the current one is not known here.
+    """
+    fast_s = check.interval_s
+    if check.fast_interval_s is not None:
+        fast_s = min(fast_s, check.fast_interval_s)
+    next_s = fast_s if track.streak else check.interval_s
+    return next_s + (checks_left(track, check) - 1) * fast_s
 
 
 def _needed(track: Track, check: Check) -> int:

@@ -29,7 +29,13 @@ class Options(BaseModel):
 
 
 class Measurements(Protocol):
-    """Round-trip times that somebody measured: a later table of networks and agents fills it."""
+    """Round-trip times that somebody measured (gslb.policy.measured). The same location and site
+    always get the same from one object: a change is another object, with a higher generation.
+    """
+
+    @property
+    def generation(self) -> int:
+        """Names these measurements, for decision ids; 0 while there are none."""
 
     def client_rtt_ms(self, location: Location, site: str) -> float | None:
         """Milliseconds from the client's own network to a site, or None where nobody measured."""
@@ -37,9 +43,14 @@ class Measurements(Protocol):
     def agent_rtt_ms(self, location: Location, site: str) -> float | None:
         """Milliseconds from the agents nearest to the client to a site, or None."""
 
+    def agent_names(self, location: Location, site: str) -> tuple[str, ...]:
+        """The agents behind `agent_rtt_ms`, for people; empty where that is None."""
+
 
 class NoMeasurements:
     """Nobody has measured anything."""
+
+    generation = 0
 
     def client_rtt_ms(self, location: Location, site: str) -> float | None:
         """None: there is no measurement."""
@@ -48,6 +59,10 @@ class NoMeasurements:
     def agent_rtt_ms(self, location: Location, site: str) -> float | None:
         """None: there is no measurement."""
         return None
+
+    def agent_names(self, location: Location, site: str) -> tuple[str, ...]:
+        """(): no agent has measured."""
+        return ()
 
 
 NO_MEASUREMENTS = NoMeasurements()
@@ -85,9 +100,12 @@ class Step:
 
 
 class Filter(Protocol):
-    """One step of a chain, made from its options."""
+    """One step of a chain, made from its options. reads_measurements: whether its classes of
+    clients must be made anew when measurements are swapped.
+    """
 
     name: ClassVar[str]
+    reads_measurements: ClassVar[bool]
 
     def apply(self, candidates: Sequence[Candidate], context: Context) -> Step:
         """The candidates that go on, in order."""
@@ -113,6 +131,8 @@ class Filter(Protocol):
 
 class ClientBlind:
     """The half of a filter that takes nothing from the client."""
+
+    reads_measurements: ClassVar[bool] = False
 
     def client_class(
         self,

@@ -1,12 +1,13 @@
 """A chain of filters over a service's candidates: what is answered, and every step's reason.
 
 Laws:
-1. The filters run in the operator's order; each sees what the one before handed on.
+1. What is ordered for the sites comes first, whatever the policy is (gslb.policy.orders). Then the
+   filters run in the operator's order; each sees what the one before handed on.
 2. If `health` finds nothing healthy, the service's `when_all_down` decides at once: `all` goes on
    with all that it saw, `last_good` with those that went down last, `nodata` and `addresses` end
    the chain with no candidate.
-3. `max_answers` cuts last. Each move, that of a filter or of these two rules, is one step with its
-   reason.
+3. `max_answers` cuts last. Each move, that of a filter or of these three rules, is one step with
+   its reason; orders are one only where something is ordered.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gslb.health.snapshot import HealthSnapshot
 from gslb.model.place import Address
 from gslb.model.service import Candidate, Service
 from gslb.policy.base import Context, Filter, Step
+from gslb.policy.orders import follow_orders
 from gslb.policy.words import join_names, tell_time
 
 LONGEST_PERIOD = 8192
@@ -57,6 +59,11 @@ def run_chain(
     left = tuple(candidates)
     steps: list[tuple[str, Step]] = []
     all_down = False
+    looks_at_health = any(each.name == "health" for each in filters)
+    ordered = follow_orders(left, context.health, looks_at_health=looks_at_health)
+    if ordered is not None:
+        steps.append(("orders", ordered))
+        left = ordered.kept
     for each in filters:
         if not left:
             break

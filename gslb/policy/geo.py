@@ -30,6 +30,7 @@ class Geo:
 
     name: ClassVar[str] = "geo"
     client_prefix: ClassVar[None] = None
+    reads_measurements: ClassVar[bool] = False
     Options: ClassVar[type[GeoOptions]] = GeoOptions
 
     options: GeoOptions

@@ -2,8 +2,8 @@
 
 Laws (DESIGN section 1, law 5):
 1. The time of a candidate is the first that is known of: measured from the client's own network,
-   measured from the agents nearest to the client, guessed from the distance at 100 km for each
-   millisecond.
+   measured from the agents nearest to the client (gslb.policy.measured says which), guessed from
+   the distance at 100 km for each millisecond.
 2. Each candidate has its time for itself. A source chosen for all of them at once would change with
    the candidates that are left, and one lost site would move the clients of the others.
 3. Candidates within the tolerance of the least time stay, the fastest first. A candidate without a
@@ -16,7 +16,7 @@ way there, and then it is measured.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,14 +25,15 @@ from pydantic import Field
 from gslb.model.place import Location
 from gslb.model.service import Candidate
 from gslb.policy.base import NO_MEASUREMENTS, Context, Measurements, Options, Step
-from gslb.policy.ranking import Costs, measure_distances, pick_cheapest, sign_costs
+from gslb.policy.ranking import measure_distances, pick_cheapest, sign_costs
 
 KM_PER_MS = 100.0
+BY_AGENTS = "measured by agent"
 
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A round-trip time and who says so: `client`, `agents` or `distance`."""
+    """A round-trip time, and who says so in words for people."""
 
     rtt_ms: float
     source: str
@@ -56,6 +57,7 @@ class Latency:
 
     name: ClassVar[str] = "latency"
     client_prefix: ClassVar[None] = None
+    reads_measurements: ClassVar[bool] = True
     Options: ClassVar[type[LatencyOptions]] = LatencyOptions
 
     options: LatencyOptions
@@ -68,7 +70,7 @@ class Latency:
                 tuple(candidates), "latency: all stay, nothing is measured and no distance is known"
             )
         kept = pick_cheapest(candidates, _times(trips), self._reach)
-        told = ", ".join(_tell(one, trips) for one in kept)
+        told = ", ".join(_tell(one, trips[one.name], context) for one in kept)
         return Step(kept, f"latency: {told} (tolerance {self.options.tolerance_ms:g} ms)")
 
     def client_class(
@@ -89,31 +91,31 @@ def find_round_trips(
     candidates: Sequence[Candidate], location: Location, measurements: Measurements
 ) -> dict[str, RoundTrip]:
     """The time of each candidate that any source knows, from its best source, by name."""
-    distances = measure_distances(candidates, location)
-    found = {one.name: _find(one, location, measurements, distances) for one in candidates}
+    found = {one.name: _find(one, location, measurements) for one in candidates}
     return {name: trip for name, trip in found.items() if trip is not None}
 
 
-def _find(
-    candidate: Candidate, location: Location, measurements: Measurements, distances: Costs
-) -> RoundTrip | None:
+def _find(candidate: Candidate, location: Location, measurements: Measurements) -> RoundTrip | None:
     if candidate.site is None:
         return None
     site = candidate.site.name
     if (rtt_ms := measurements.client_rtt_ms(location, site)) is not None:
-        return RoundTrip(round(rtt_ms, 3), "client")
+        return RoundTrip(round(rtt_ms, 3), "measured by client")
     if (rtt_ms := measurements.agent_rtt_ms(location, site)) is not None:
-        return RoundTrip(round(rtt_ms, 3), "agents")
-    if candidate.name in distances:
-        return RoundTrip(round(distances[candidate.name] / KM_PER_MS, 3), "distance")
+        return RoundTrip(round(rtt_ms, 3), BY_AGENTS)
+    for distance in measure_distances((candidate,), location).values():
+        return RoundTrip(round(distance / KM_PER_MS, 3), "guessed from distance")
     return None
 
 
-def _times(trips: dict[str, RoundTrip]) -> dict[str, float]:
+def _times(trips: Mapping[str, RoundTrip]) -> dict[str, float]:
     return {name: trip.rtt_ms for name, trip in trips.items()}
 
 
-def _tell(candidate: Candidate, trips: dict[str, RoundTrip]) -> str:
-    trip = trips[candidate.name]
-    word = "guessed from distance" if trip.source == "distance" else f"measured by {trip.source}"
-    return f"{candidate.name} {trip.rtt_ms:.0f} ms {word}"
+def _tell(candidate: Candidate, trip: RoundTrip, context: Context) -> str:
+    """One candidate's time and where it is from; agents by their names."""
+    told = f"{candidate.name} {trip.rtt_ms:.0f} ms {trip.source}"
+    if trip.source != BY_AGENTS or candidate.site is None:
+        return told
+    agents = context.measurements.agent_names(context.location, candidate.site.name)
+    return f"{told}{'s' if len(agents) > 1 else ''} {', '.join(agents)}"

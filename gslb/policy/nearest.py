@@ -40,6 +40,7 @@ class Nearest:
 
     name: ClassVar[str] = "nearest"
     client_prefix: ClassVar[None] = None
+    reads_measurements: ClassVar[bool] = False
     Options: ClassVar[type[NearestOptions]] = NearestOptions
 
     options: NearestOptions

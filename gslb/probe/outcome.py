@@ -17,18 +17,43 @@ them.
 class Outcome:
     """The result of one check.
 
-    rtt_ms: the time that the TCP connection took, None when there was none. reason: why it failed,
-    printable ASCII of at most MAX_REASON characters; empty when it passed.
+    rtt_ms: the time that the TCP connection took. reason: why it failed, printable ASCII of at most
+    MAX_REASON characters; empty when it passed. first_byte_ms: from the start of the check to the
+    first octet of the answer. certificate_until_at: Unix seconds at which the certificate expires
+    that was shown. None: the check did not get that far, or its kind has no such thing.
     """
 
     ok: bool
-    rtt_ms: float | None
+    rtt_ms: float | None = None
     reason: str = ""
+    first_byte_ms: float | None = None
+    certificate_until_at: float | None = None
 
 
-def failed(reason: str, rtt_ms: float | None = None) -> Outcome:
-    """A failure, its reason made safe to print."""
-    return Outcome(ok=False, rtt_ms=rtt_ms, reason=clean_text(reason))
+@dataclass(slots=True)
+class Findings:
+    """What a check has found so far: it grows while the check goes on, so that one that fails late
+    still tells what came before. The fields are those of Outcome.
+    """
+
+    rtt_ms: float | None = None
+    first_byte_ms: float | None = None
+    certificate_until_at: float | None = None
+
+    def conclude(self, complaint: str) -> Outcome:
+        """The outcome: a failure if there is a complaint, which is made safe to print."""
+        return Outcome(
+            ok=not complaint,
+            rtt_ms=self.rtt_ms,
+            reason=clean_text(complaint),
+            first_byte_ms=self.first_byte_ms,
+            certificate_until_at=self.certificate_until_at,
+        )
+
+
+def failed(reason: str) -> Outcome:
+    """A failure that found nothing else, its reason made safe to print."""
+    return Outcome(ok=False, reason=clean_text(reason))
 
 
 def clean_text(text: str) -> str:

@@ -1,57 +1,89 @@
-"""Where the last report of every agent is kept, and how a name server learns of new ones.
+"""Where agents leave their reports, operators their orders and name servers a word of themselves.
 
 Laws, the same for every twin (tests/store/contract.py runs over all of them):
-1. One report an agent: within a boot the higher sequence wins, and a new boot wins only with a
-   later `at`. What loses is dropped without an error: late messages are a matter of course.
-2. At most MAX_AGENTS agents; one more is refused with StoreError and what is stored stays.
-3. `changed` never misses a change: its numbers only grow, and a number read before a snapshot is
-   never newer than it.
-4. A store that fails says so with StoreError and nothing else; what the caller knew before still
-   holds. The store is a convenience, never a dependency of answering.
-5. After `close` every call raises StoreError, and calls that wait are woken by it.
+1. The store judges nothing: the last report that was put under a name is what is read. Readers
+   verify (gslb.store.envelope) and order (gslb.health.intake) what they find.
+2. Memory is bounded: by the names that are declared, MAX_OCTETS a value, MAX_EVENTS events,
+   MAX_ORDERS orders, MAX_NODES nodes.
+3. `wait` never sleeps through a change: after a change it returns, at the latest with the next
+   call; it may return without one.
+4. Of two orders for one site the one with the higher version is what is read.
+5. A store that fails says so with StoreError and nothing else; what the caller knew before still
+   holds. The store is a convenience, never a dependency of answering. No call takes longer than
+   a few times the store's timeout, `wait` excepted.
+6. After `close` every call raises StoreError, and calls that wait are woken by it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from gslb.model.report import Report
+from gslb.errors import StoreError
+from gslb.model.order import Order
 
-MAX_AGENTS = 1000
-"""Bounds memory when agents invent names: far above the agents of any real system, some MB of
-reports at most.
-"""
+MAX_OCTETS = 256 * 1024
+"""Of one report, sealed: 10,000 sites fit."""
+MAX_EVENTS = 1000
+"""Events that are kept; older ones are dropped."""
+MAX_ORDERS = 10_000
+MAX_NODES = 1000
+MAX_STRANGERS = 20
+"""Names of undeclared agents that are told of: enough to see a typing error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """All that a store held at one moment.
+
+    reports: sealed, by the agent under whose name they were put. orders: one a site, those that
+    were taken back included. nodes: what name servers say of themselves, by name. strangers: other
+    names under which reports came lately.
+    """
+
+    reports: Mapping[str, bytes] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+    nodes: Mapping[str, bytes] = field(default_factory=dict)
+    strangers: frozenset[str] = frozenset()
 
 
 class HealthStore(Protocol):
-    """Keeps the last report of each agent.
+    """Keeps the last report of each agent, the orders, and the last events.
 
-    The usual loop of a reader, which needs no lock and loses nothing:
-    `seen = await store.changed(seen)`, then `reports = await store.snapshot()`.
+    The loop of a reader, which needs no lock and loses nothing: `await store.read(agents)`, then
+    `await store.wait()`, and again.
     """
 
-    async def put(self, report: Report) -> None:
-        """Keep a report as the last of its agent, unless a newer one is there already.
+    async def put_report(self, agent: str, octets: bytes) -> None:
+        """Keep a sealed report as the last of its agent. Raises StoreError."""
 
-        Raises StoreError when it cannot be kept.
-        """
+    async def read(self, agents: Collection[str]) -> Holding:
+        """What is held now. agents: the declared ones. Raises StoreError."""
 
-    async def snapshot(self) -> tuple[Report, ...]:
-        """The last report of each agent, in the order of their names. Raises StoreError."""
+    async def wait(self) -> None:
+        """Return when a report or an order came since the last `read`. Raises StoreError."""
 
-    async def changed(self, since: int) -> int:
-        """Wait for a change after the one numbered `since`, and return the number of the last one.
+    async def put_order(self, order: Order) -> None:
+        """Keep an order, unless the site has one with a higher version. Raises StoreError."""
 
-        Start with 0. Numbers belong to this object: they mean nothing to another process or after a
-        restart. Raises StoreError.
-        """
+    async def put_node(self, node: str, octets: bytes) -> None:
+        """Keep what a name server says of itself. Raises StoreError."""
+
+    async def add_event(self, octets: bytes) -> None:
+        """Append to the events. Raises StoreError."""
+
+    async def events(self, count: int) -> tuple[bytes, ...]:
+        """The last events, at most count, oldest first. Raises StoreError."""
+
+    def describe(self) -> str:
+        """Which store it is, for people: never a password."""
 
     async def close(self) -> None:
         """Let go of everything; a second call does nothing."""
 
 
-def is_newer(report: Report, kept: Report) -> bool:
-    """Whether a report replaces the one that is kept of the same agent (law 1)."""
-    if report.boot == kept.boot:
-        return report.sequence > kept.sequence
-    return report.at > kept.at
+def check_size(octets: bytes) -> None:
+    """Raise StoreError for a value that is larger than MAX_OCTETS: no twin keeps it."""
+    if len(octets) > MAX_OCTETS:
+        raise StoreError(f"{len(octets)} octets are too many; at most {MAX_OCTETS} are kept")

@@ -6,6 +6,7 @@ from rich.console import Console
 from gslb.app.board import (
     Notes,
     Sample,
+    Voice,
     board_lines,
     compose_board,
     render_board,
@@ -14,8 +15,9 @@ from gslb.app.board import (
 )
 
 
-def site(state="up", *, held=False, since_at=1000.0, flip_s=6.0, reason="checks pass"):
+def site(state="up", *, held=False, since_at=1000.0, flip_s=6.0, reason="checks pass", order=None):
     return {
+        "order": order,
         "state": state,
         "held": held,
         "since_at": since_at,
@@ -24,8 +26,23 @@ def site(state="up", *, held=False, since_at=1000.0, flip_s=6.0, reason="checks 
     }
 
 
-def status(*answers, sites=None, alerts=(), udp=0, tcp=0):
+def order(kind, owner="anna", reason="new racks"):
+    return {"kind": kind, "owner": owner, "reason": reason}
+
+
+def agent(*, has_vote=True, age_s=0.4, why=""):
+    return {"has_vote": has_vote, "age_s": age_s, "why": why}
+
+
+def store(error=None, target="memory"):
+    return {"is_connected": error is None, "since_at": 1030.0, "error": error, "target": target}
+
+
+def status(*answers, sites=None, alerts=(), udp=0, tcp=0, agents=None, told=None):
     return {
+        "agents": agents or {},
+        "store": told or store(),
+        "own_probes": "idle",
         "sites": sites or {"eu": site(), "us": site("down", reason="connection refused")},
         "answers": [
             {"service": service, "site": name, "count": count} for service, name, count in answers
@@ -62,6 +79,35 @@ def test_law_2_a_held_site_says_so():
     assert row.state == "held"
 
 
+@pytest.mark.parametrize(
+    ("kind", "state"), [("drain", "drained"), ("up", "forced up"), ("down", "forced down")]
+)
+def test_law_2_an_order_beats_what_was_observed(kind, state):
+    sites = {"eu": site("down", held=True, order=order(kind)), "us": site(order=order(kind, ""))}
+    sample = Sample(status(sites=sites), 0.0)
+    rows = compose_board(sample, sample, at=0.0).rows
+    assert [(row.state, row.reason) for row in rows] == [
+        (state, "by anna: new racks"),
+        (state, "ordered: new racks"),
+    ]
+
+
+def test_agents_and_the_store_are_told():
+    agents = {"fra": agent(), "iad": agent(has_vote=False, age_s=None, why="a lie")}
+    sample = Sample(status(agents=agents, told=store("refused", "redis://h")), 0.0)
+    board = compose_board(sample, sample, at=1042.0)
+    assert board.voices == (Voice("fra", True, 0.4, ""), Voice("iad", False, None, "a lie"))
+    assert (board.store, board.has_store) == (
+        "redis://h, away for 12 s: refused; own probes idle",
+        False,
+    )
+    assert list(board_lines(board, Notes()))[-3:] == [
+        "  agent fra: heard 0 s ago, has a vote",
+        "  agent iad: no vote: a lie",
+        "  store redis://h, away for 12 s: refused; own probes idle",
+    ]
+
+
 def test_the_age_of_a_state_is_that_at_the_moment_and_none_before_the_first():
     sites = {"eu": site(since_at=1000.0), "us": site("unknown", since_at=0.0)}
     sample = Sample(status(sites=sites), 0.0)
@@ -94,6 +140,7 @@ def test_lines_for_a_pipe():
         "answers=47 per_s=12.5 queries=48 (2 asked)",
         "  eu: up for 42 s, TTL up to 6 s, answers=35 per_s=10.0, checks pass",
         "  us: down for 42 s, TTL up to 6 s, answers=12 per_s=2.5, connection refused",
+        "  store memory, there for 12 s; own probes idle",
     ]
 
 
@@ -114,15 +161,25 @@ NOTES = Notes(
     own="own traffic: 3 asked",
     clients={"NL": "eu", "US": "us"},
     events=[f"12:00:0{number} event" for number in range(6)],
-    keys="q quit",
+    keys=("keys: q quit", "      t traffic"),
 )
 
 
 def test_the_picture_at_80_columns():
-    assert draw(compose_board(BEFORE, AFTER, at=1042.0), NOTES, 80) == [
-        "#  site  state  since  TTL up to  answers  per s  why",
-        "1  eu    up      42 s        6 s       35   10.0  checks pass",
-        "2  us    down    42 s        6 s       12    2.5  connection refused",
+    sites = {"eu": site(order=order("drain")), "us": site("down", reason="connection refused")}
+    agents = {
+        "fra": agent(),
+        "iad": agent(has_vote=False, age_s=70, why="it contradicts the other failure domains"),
+    }
+    after = Sample(AFTER.status | {"sites": sites, "agents": agents}, AFTER.now)
+    assert draw(compose_board(BEFORE, after, at=1042.0), NOTES, 80) == [
+        "#  site  state    since  TTL up to  answers  per s  why",
+        "1  eu    drained   42 s        6 s       35   10.0  by anna: new racks",
+        "2  us    down      42 s        6 s       12    2.5  connection refused",
+        "agent  vote  heard  why",
+        "fra    yes     0 s",
+        "iad    no    1 min  it contradicts the other failure domains",
+        "store memory, there for 12 s; own probes idle",
         "47 answers, 12.5/s; 48 queries",
         "own traffic: 3 asked",
         "NL > eu  US > us",
@@ -131,23 +188,26 @@ def test_the_picture_at_80_columns():
         "  12:00:03 event",
         "  12:00:04 event",
         "  12:00:05 event",
-        "q quit",
+        "keys: q quit",
+        "      t traffic",
     ]
 
 
 def test_the_picture_keeps_its_height_without_events():
     board = compose_board(BEFORE, AFTER, at=1042.0)
-    assert len(draw(board, Notes(), 80)) == len(draw(board, NOTES, 80))
+    bare = Notes(keys=NOTES.keys)
+    assert len(draw(board, bare, 80)) == len(draw(board, NOTES, 80))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_long_reasons_and_events_are_cut_and_alerts_are_told_whole(width):
     words = " ".join(["word"] * 40)
-    sample = Sample(status(sites={"eu": site(reason=words)}, alerts=[words]), 0.0)
+    sites, agents = {"eu": site(reason=words)}, {"fra": agent(has_vote=False, why=words)}
+    sample = Sample(status(sites=sites, agents=agents, alerts=[words], told=store(words)), 0.0)
     lines = draw(compose_board(sample, sample, at=1042.0), Notes(events=[words]), width)
     assert max(map(len, lines)) <= width
     cut = [line for line in lines if line.endswith("…")]
-    assert len(cut) == 2
+    assert len(cut) == 4
     told = [line for line in lines if line.startswith(("ALERT", "word"))]
     assert " ".join(told).split() == ["ALERT", *words.split()]
 

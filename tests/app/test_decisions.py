@@ -13,7 +13,7 @@ import pytest
 from gslb.app.assemble import assemble
 from gslb.app.decisions import log_decisions, tell_decision
 from gslb.app.node import Node
-from gslb.store.memory import MemoryStore
+from gslb.health.snapshot import HealthSnapshot
 from gslb.telemetry.decisions import DecisionLog
 from tests.app.world import EUROPE, Files, make_query, records, wait_for
 
@@ -23,7 +23,7 @@ MAPPED = ip_address("::ffff:198.51.100.7").packed
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    return Node(assemble(Files(tmp_path).main), MemoryStore())
+    return Node(assemble(Files(tmp_path).main), HealthSnapshot())
 
 
 def logged(node: Node, queries: list[bytes], path: Path, share: float) -> list[dict]:
@@ -76,14 +76,14 @@ def test_a_line_has_the_chain_the_place_and_the_reasons(node):
 
 def test_a_log_that_was_moved_away_is_begun_anew_at_a_reload(tmp_path):
     files = Files(tmp_path, log="{decisions: d.jsonl, decision_share: 1}")
-    node = Node(assemble(files.main), MemoryStore())
+    node = Node(assemble(files.main), HealthSnapshot())
     path = tmp_path / "d.jsonl"
     query = make_query("split.w.test").to_wire()
     answer = log_decisions(node.fast.engine, node.fast.answer, node.decisions)
     answer(query, SOURCE)
     wait_for(path.read_text)
     path.rename(tmp_path / "d.jsonl.1")
-    node.apply(node.assembled)
+    node.apply(node.assembled, node.health)
     answer(query, SOURCE)
     asyncio.run(node.close())
     lines = [len(one.read_text().splitlines()) for one in sorted(tmp_path.glob("d.jsonl*"))]

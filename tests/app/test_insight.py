@@ -10,25 +10,46 @@ from pathlib import Path
 import pytest
 
 from gslb import __version__
-from gslb.app.assemble import assemble
-from gslb.app.insight import NodeInsight, count_node, describe_health, explain_text, read_client
+from gslb.app.health_status import describe_health
+from gslb.app.insight import NodeInsight, count_node, explain_text, read_client
 from gslb.app.node import Node
 from gslb.app.reload import Reloader, ReloadState
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
-from gslb.model.report import Report, SiteReport
-from gslb.store.memory import MemoryStore
-from tests.app.world import Files, make_query
+from gslb.model.order import Order, OrderKind
+from gslb.model.report import SiteReport
+from tests.app.observed import Running, run
+from tests.app.world import Files, make_query, until
 
 SOURCE = ip_address("192.0.2.9").packed
 
 
+HEALTH = HealthSnapshot(
+    3,
+    {
+        "eu": SiteHealth(up=True, flip_s=2.0, since_at=9.0, reason="checks pass"),
+        "us": SiteHealth(up=True, flip_s=2.0, since_at=9.0, reason="checks pass"),
+    },
+)
+
+
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    made = Node(assemble(Files(tmp_path).main), MemoryStore())
-    up = SiteReport(up=True)
-    made.reports = (Report("a", "b", 1, time.time(), {"eu": up, "us": up}),)
-    made.update_health()
+def running(tmp_path: Path) -> Running:
+    made = Running(Files(tmp_path), is_listening=False)
+    made.follower.health = HEALTH
+    made.node.take_health(HEALTH)
     return made
+
+
+@pytest.fixture
+def node(running: Running) -> Node:
+    return running.node
+
+
+def look(running: Running, workers: object = None) -> NodeInsight:
+    """What the node says of itself."""
+    return NodeInsight(
+        running.node, running.follower, Reloader(running.node.assembled, print), workers
+    )
 
 
 def ask(node: Node, name: str, times: int = 1) -> None:
@@ -47,12 +68,15 @@ class Others:
         return Counter({("www.w.test.", "us"): 7})
 
 
-def test_status_is_all_that_the_node_knows(node):
-    reloader = Reloader(node.assembled, node.apply)
-    reloader.state = ReloadState(5.0, 6.0, "refused")
+def test_status_is_all_that_the_node_knows(running, node):
+    insight = look(running)
+    insight._reloader.state = ReloadState(5.0, 6.0, "refused")
     ask(node, "split.w.test", 5)
-    status = NodeInsight(node, reloader).status()
-    assert {key: status[key] for key in status if key not in ("sites", "counters")} == {
+    status = insight.status()
+    of_health = describe_health(running.follower)
+    assert of_health.items() <= status.items()
+    apart = {*of_health, "counters"}
+    assert {key: status[key] for key in status if key not in apart} == {
         "node": "ns-test",
         "version": __version__,
         "started_at": status["started_at"],
@@ -61,59 +85,114 @@ def test_status_is_all_that_the_node_knows(node):
         "applied_at": 5.0,
         "reload_error": "refused",
         "reload_failed_at": 6.0,
-        "health_generation": node.health.generation,
-        "alerts": [],
         "answers": [
             {"service": "split.w.test.", "site": "eu", "count": 3},
             {"service": "split.w.test.", "site": "us", "count": 2},
         ],
     }
     assert abs(status["started_at"] - time.time()) < 60
-    assert status["counters"] == dict(count_node(node))
-    assert status["sites"]["eu"]["addresses"] == ["127.0.1.1"]
+    assert status["counters"] == dict(count_node(node)) | dict(running.follower.count())
+    assert status["counters"]["failed"] == status["counters"]["webhook_failed"] == 0
 
 
-def test_counts_are_those_of_the_workers_where_there_are_some(node):
+def test_counts_are_those_of_the_workers_where_there_are_some(running, node):
     ask(node, "split.w.test")
-    insight = NodeInsight(node, Reloader(node.assembled, node.apply), Others())
-    status = insight.status()
-    assert status["counters"] == {"udp_queries": 7}
+    status = look(running, Others()).status()
+    assert status["counters"]["udp_queries"] == 7
     assert status["answers"] == [{"service": "www.w.test.", "site": "us", "count": 7}]
 
 
-def test_health_is_told_in_words(node):
-    sites = node.assembled.system.sites
-    snapshot = HealthSnapshot(
+def test_health_is_told_in_words(running):
+    order = Order("us", OrderKind.DRAIN, 7, "alice", "kernel", created_at=5.0, until_at=99.0)
+    running.follower.health = HealthSnapshot(
         3,
         {
             "eu": SiteHealth(up=False, flip_s=1.0, since_at=9.0, held=True, reason="HTTP 503"),
-            "us": SiteHealth(up=None, flip_s=0.5, reason="no result yet"),
+            "us": SiteHealth(up=None, flip_s=0.5, reason="no result yet", order=order),
         },
+        ("panic",),
     )
-    assert describe_health(sites, snapshot) == {
+    told = describe_health(running.follower)
+    assert told["alerts"] == ["panic"]
+    assert told["sites"] == {
         "eu": {
             "state": "down",
             "held": True,
             "is_serving": True,
+            "is_drained": False,
             "since_at": 9.0,
             "flip_s": 1.0,
             "reason": "HTTP 503",
             "addresses": ["127.0.1.1"],
+            "capacity": 1.0,
+            "flaps": 0,
+            "order": None,
+            "agents": {},
         },
         "us": {
             "state": "unknown",
             "held": False,
-            "is_serving": True,
+            "is_serving": False,
+            "is_drained": True,
             "since_at": 0.0,
             "flip_s": 0.5,
             "reason": "no result yet",
             "addresses": ["127.0.2.1"],
+            "capacity": 1.0,
+            "flaps": 0,
+            "order": {
+                "kind": "drain",
+                "owner": "alice",
+                "reason": "kernel",
+                "created_at": 5.0,
+                "until_at": 99.0,
+                "version": 7,
+                "applied_at": None,
+            },
+            "agents": {},
         },
     }
 
 
-def test_an_explanation_is_that_of_the_next_answer_and_takes_no_turn(node):
-    insight = NodeInsight(node, Reloader(node.assembled, node.apply))
+def test_an_agent_that_was_never_heard_and_one_that_was_are_told(tmp_path):
+    async def script(running: Running) -> None:
+        assert describe_health(running.follower)["agents"]["observer"] == {
+            "failure_domain": "home",
+            "is_declared": True,
+            "has_vote": False,
+            "why": "it has not been heard yet",
+            "age_s": None,
+            "boot": None,
+            "sequence": None,
+            "canaries": [0, 0],
+        }
+        view = SiteReport(up=True, rtt_ms=12.5, first_byte_ms=20.0, samples=9, reason="")
+        await running.report(eu=view)
+        await until(lambda: running.follower.health.of("eu").up)
+        told = describe_health(running.follower)
+        agent = told["agents"]["observer"]
+        assert (agent["has_vote"], agent["why"], agent["sequence"]) == (True, "", 1)
+        seen = told["sites"]["eu"]["agents"]["observer"]
+        assert 0 <= seen.pop("age_s") < 15
+        assert seen == {
+            "state": "up",
+            "streak": 0,
+            "rtt_ms": 12.5,
+            "first_byte_ms": 20.0,
+            "counts": True,
+            "reason": "",
+            "certificate_until_at": None,
+        }
+        assert told["sites"]["us"]["agents"] == {}
+        assert (told["own_probes"], told["restored_at"]) == ("off", None)
+        assert told["store"]["kind"] == "memory"
+        assert told["store"]["is_connected"]
+
+    run(Files(tmp_path), script)
+
+
+def test_an_explanation_is_that_of_the_next_answer_and_takes_no_turn(running, node):
+    insight = look(running)
     told = [insight.explain("split.w.test", "A", "192.0.2.9") for _ in range(2)]
     assert told[0] == told[1]
     assert told[0]["decision_id"].endswith("-t0")

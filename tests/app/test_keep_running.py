@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from gslb.app import serve
+from gslb.app import process
 
 
 def test_keep_running_starts_again_what_fails_or_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(serve, "RESTART_S", 0.0)
+    monkeypatch.setattr(process, "RESTART_S", 0.0)
     reached = asyncio.Event()
     runs = iter(("fail", "end", "stay"))
 
@@ -25,7 +25,7 @@ def test_keep_running_starts_again_what_fails_or_ends(
                 await asyncio.Event().wait()
 
     async def main() -> None:
-        task = asyncio.create_task(serve.keep_running("probes", run))
+        task = asyncio.create_task(process.keep_running("probes", run))
         async with asyncio.timeout(5):
             await reached.wait()
         task.cancel()

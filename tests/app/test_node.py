@@ -1,83 +1,31 @@
-"""One answering node: real sockets, reports put by hand, exact TTLs."""
+"""One answering node and its follower: real sockets, reports put by hand, exact TTLs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import dns.asyncquery
 import pytest
 
-from gslb.app.assemble import Assembled, assemble
+from gslb.app.assemble import assemble
 from gslb.app.node import Node
 from gslb.errors import StoreError
-from gslb.model.report import Report, SiteReport
+from gslb.health.snapshot import HealthSnapshot
+from gslb.model.report import SiteReport
+from gslb.store.base import Holding
 from gslb.store.memory import MemoryStore
-from tests.app.world import EUROPE, ZONE, Files, make_query, records, until
+from tests.app.observed import UP, Running, run
+from tests.app.world import ZONE, Files, make_query, records, until
 
-UP = SiteReport(up=True)
 # Reports are merged when they come, at most five times a second; so this takes 0.2 s at most.
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path, interval_s=10)  # fall 4 and rise 2: flips 40 and 20 s away
-
-
-class Running:
-    """A node at work, an observer that reports to it, and a client."""
-
-    def __init__(self, assembled: Assembled, store: MemoryStore | None = None) -> None:
-        self.store = store or MemoryStore()
-        self.node = Node(assembled, self.store, endpoints=assembled.system.dns)
-        self._port = assembled.system.dns[0].port
-        self._sequence = 0
-
-    async def report(self, **sites: SiteReport) -> None:
-        self._sequence += 1
-        report = Report("observer", "b", self._sequence, time.time(), sites)
-        await self.store.put(report)
-
-    async def ask(self, name: str = "www.w.test", *, tcp: bool = False):
-        exchange = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        return await exchange(
-            make_query(name, client=EUROPE), "127.0.0.1", port=self._port, timeout=5
-        )
-
-    async def seen(self, name: str = "www.w.test") -> tuple[list[str], int]:
-        """Addresses and TTL, which UDP and TCP agree about."""
-        udp, tcp = await self.ask(name), await self.ask(name, tcp=True)
-        assert str(udp.answer[0]) == str(tcp.answer[0])  # TTLs, too
-        return records(udp), udp.answer[0].ttl
-
-    async def until(self, *wanted: object) -> None:
-        """Until an answer is as wanted."""
-
-        async def is_as_wanted() -> bool:
-            reply = await self.ask()
-            return (records(reply), reply.answer[0].ttl) == wanted
-
-        await until(is_as_wanted)
-        assert await self.seen() == wanted
-
-
-def run(files: Files, script: Callable[[Running], Awaitable[None]], **more: object) -> None:
-    async def play() -> None:
-        running = Running(assemble(files.main), **more)
-        await running.node.start()
-        task = asyncio.create_task(running.node.follow_health(), name="health")
-        try:
-            await script(running)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await running.node.close()
-
-    asyncio.run(play())
 
 
 def test_ttls_shorten_as_a_change_comes_near_law_7(files):
@@ -105,9 +53,11 @@ def test_a_report_that_changes_nothing_swaps_nothing(files):
         await running.report(eu=UP, us=UP)
         await running.until(["127.0.1.1"], 40)
         engine, generation = running.node.fast.engine, running.node.health.generation
-        reports = running.node.reports
+        before = [one.report.sequence for one in running.follower.heard()]
         await running.report(eu=UP, us=UP)
-        await until(lambda: running.node.reports != reports)
+        await until(lambda: [one.report.sequence for one in running.follower.heard()] != before)
+        await running.report(eu=UP, us=UP)  # by the time of this one the other was merged
+        await until(lambda: running.follower.heard()[0].report.sequence == before[0] + 2)
         assert running.node.fast.engine is engine
         assert running.node.health.generation == generation
 
@@ -140,14 +90,13 @@ class Failing(MemoryStore):
 
     is_failing = False
 
-    async def snapshot(self) -> tuple[Report, ...]:
+    async def read(self, agents) -> Holding:
         if self.is_failing:
             raise StoreError("gone")
-        return await super().snapshot()
+        return await super().read(agents)
 
 
-def test_a_store_that_fails_changes_no_answer(files, caplog, monkeypatch):
-    monkeypatch.setattr("gslb.app.node.MERGE_EVERY_S", 0.05)
+def test_a_store_that_fails_changes_no_answer(files, caplog):
     store = Failing()
 
     async def script(running: Running) -> None:
@@ -155,7 +104,7 @@ def test_a_store_that_fails_changes_no_answer(files, caplog, monkeypatch):
         await running.until(["127.0.2.1"], 20)
         store.is_failing = True
         await running.report(eu=UP, us=UP)
-        await until(lambda: "store failed, the last reports hold" in caplog.messages)
+        await until(lambda: "store lost" in caplog.messages)
         assert await running.seen() == (["127.0.2.1"], 20)
         store.is_failing = False
         await running.until(["127.0.1.1"], 40)
@@ -170,7 +119,7 @@ def test_another_configuration_keeps_turns_and_counts_and_health(files):
         await running.until(["127.0.1.1"], 40)
         first = [records(await running.ask("split.w.test"))[0] for _ in range(2)]
         files.zone.write_text(ZONE + "  new: {answers: {us: {}}}\n")
-        running.node.apply(assemble(files.main, running.node.assembled))
+        running.reload()
         assert await running.seen() == (["127.0.1.1"], 40)
         assert records(await running.ask("new.w.test")) == ["127.0.2.1"]
         rest = [records(await running.ask("split.w.test"))[0] for _ in range(4)]
@@ -197,7 +146,7 @@ def test_a_reload_may_raise_the_size_of_answers_and_says_what_it_cannot_change(f
         files.main.write_text(
             files.main.read_text() + "edns: {udp_size: 4096}\nlog: {level: debug}\n"
         )
-        running.node.apply(assemble(files.main, running.node.assembled))
+        running.reload()
         # Many at once, so that replies that were longer than their place would meet each other.
         replies = await asyncio.gather(
             *(dns.asyncquery.udp(query, "127.0.0.1", **where) for _ in range(20))
@@ -212,12 +161,12 @@ def test_a_reload_may_raise_the_size_of_answers_and_says_what_it_cannot_change(f
 
 
 def test_what_cannot_change_without_a_restart_is_named_as_in_the_file(files, caplog):
-    node = Node(assemble(files.main), MemoryStore())
+    node = Node(assemble(files.main), HealthSnapshot())
     system = node.assembled.system
     other = replace(system, node="b", dns=(), admin=None, workers=3, store="redis://h")
     configuration = replace(node.assembled.configuration, system=other)
     with caplog.at_level(logging.WARNING, logger="gslb"):
-        node.apply(replace(node.assembled, configuration=configuration))
+        node.apply(replace(node.assembled, configuration=configuration), HealthSnapshot())
     assert [record.gslb_fields["key"] for record in caplog.records] == [
         "node",
         "listen.dns",

@@ -277,4 +277,4 @@ def test_explain_asks_the_running_server(files: Files):
         assert (found.exit_code, "no record type" in found.stderr) == (2, True)
     found = explain("www.w.test", "--client", EUROPE, *named)
     assert found.exit_code == 1
-    assert found.stderr.startswith(f"gslb: no explanation from {admin}: ")
+    assert found.stderr.startswith(f"gslb: no answer from {admin}: ")

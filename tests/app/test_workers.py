@@ -1,4 +1,4 @@
-"""Several processes on one port: they share it, hear all reports, and live and end together."""
+"""Several processes on one port: they share it, hear of health, and live and end together."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import subprocess
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
-from gslb.app.workers import MAX_LINE, dump_report, load_report, read_lines, require_free
+from gslb.app.workers import MAX_LINE, dump_times, load_times, read_lines, require_free
 from gslb.errors import ListenError
-from gslb.model.report import Report, SiteReport
+from gslb.model.place import Location
 from gslb.model.system import Endpoint
+from gslb.policy.measured import AgentRow, AgentTimes
 from tests.app.world import (
     EUROPE,
     HOSTS,
@@ -170,18 +170,10 @@ def test_a_worker_that_cannot_start_says_why(files: Files):
     assert ": foo: unknown key" in ended.stderr
 
 
-def test_a_report_survives_the_pipe():
-    sites = {"eu": SiteReport(up=True, streak=1, reason="ü")}
-    report = Report("ns1", "b", 7, 5.0, MappingProxyType(sites))  # as the prober makes it
-    told = json.loads(json.dumps(dump_report(report)))
-    assert told == {
-        "agent": "ns1",
-        "boot": "b",
-        "sequence": 7,
-        "at": 5.0,
-        "sites": {"eu": {"up": True, "streak": 1, "since_at": 0.0, "rtt_ms": None, "reason": "ü"}},
-    }
-    assert load_report(told) == Report("ns1", "b", 7, 5.0, sites)
+def test_measured_times_survive_the_pipe():
+    place = Location(country="DE", latitude=51.0, longitude=10.0)
+    times = AgentTimes(7, (AgentRow("fra", place, {"eu": 1.5, "us": 90.25}),))
+    assert load_times(json.loads(json.dumps(dump_times(times)))) == times
 
 
 def test_lines_end_with_the_other_side_even_in_the_middle_of_one():

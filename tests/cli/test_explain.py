@@ -136,16 +136,16 @@ def test_a_server_needs_an_admin_port(files):
 
 
 @pytest.mark.parametrize(
-    ("reply", "cause"),
+    ("reply", "why"),
     [
-        (b"SSH-2.0-x\r\n", "SSH-2.0-x"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}", "HTTP status 404"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "Expecting value"),
-        (b"", "Remote end closed connection"),
+        (b"SSH-2.0-x\r\n", "no answer from {}: SSH-2.0-x"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}", "{} says: HTTP status 404"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "{} says what is not JSON"),
+        (b"", "no answer from {}: Remote end closed connection"),
     ],
     ids=["no HTTP", "another server", "no JSON", "nothing"],
 )
-def test_a_stranger_at_the_admin_port_is_one_line_and_status_1(files, reply, cause):
+def test_a_stranger_at_the_admin_port_is_one_line_and_status_1(files, reply, why):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         thread = _answer_once(listener, reply)
@@ -153,7 +153,7 @@ def test_a_stranger_at_the_admin_port_is_one_line_and_status_1(files, reply, cau
         thread.join()
     assert found.exit_code == 1
     (line,) = found.stderr.splitlines()
-    assert line.startswith(f"gslb: no explanation from 127.0.0.1:{port}: {cause}")
+    assert line.startswith(f"gslb: {why.format(f'127.0.0.1:{port}')}")
     assert found.stdout == ""
 
 

@@ -25,7 +25,7 @@ def test_version():
 
 def test_help_lists_every_command_with_a_line_about_it():
     shown = run("--help").stdout
-    for name in (*(one.__name__ for one in COMMANDS), *GROUPS):
+    for name in (*(one.__name__.replace("_", "-") for one in COMMANDS), *GROUPS):
         assert re.search(rf"{name} +\S", shown), name
     assert all(one.__doc__ for one in COMMANDS)
 

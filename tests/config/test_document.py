@@ -3,9 +3,17 @@ from pathlib import Path
 
 import pytest
 
+from gslb.config.check_schema import CheckEntry, HttpsEntry, TcpCheckEntry
 from gslb.config.document import compose_page
+from gslb.config.health_schema import (
+    AgentEntry,
+    AgentLocationEntry,
+    HealthEntry,
+    OrderEntry,
+    RedisEntry,
+)
 from gslb.config.load import load
-from gslb.config.schema import MainFile
+from gslb.config.schema import AdminEntry, EventsEntry, MainFile
 from gslb.config.zone_schema import AnswerEntry, ServiceEntry, ZoneFile
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -18,13 +26,32 @@ def test_page_is_up_to_date():
 
 def test_example_blocks_load(write):
     blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert [name for name, _ in blocks] == ["gslb.yaml", "zones/shop.yaml"]
-    found = load(write(blocks[0][1], **{blocks[1][0]: blocks[1][1]}))
+    assert [name for name, _ in blocks] == ["gslb.yaml", "agents.yaml", "zones/shop.yaml"]
+    zone = blocks[2][1]
+    found = load(write(blocks[0][1], **{"zones/shop.yaml": zone}))
     assert found.warnings == ()
     assert len(found.zones[0].source.services) == 4
 
 
-@pytest.mark.parametrize("model", [MainFile, ZoneFile, ServiceEntry, AnswerEntry])
+def test_example_with_agents_loads(write):
+    text = PAGE.read_text(encoding="utf-8")
+    (main,) = re.findall(r"```yaml\n# agents.yaml\n(.*?)```", text, re.DOTALL)
+    zone = "zone: g.example\nnameservers: {ns.x.example: []}\n"
+    path = write(main, **{"redis.password": "x", "redis-ca.pem": "x", "zones/z.yaml": zone})
+    Path("redis.password").chmod(0o600)
+    found = load(path)
+    assert found.warnings == ()
+    assert list(found.system.agents) == ["fra", "iad"]
+    assert len(found.system.health.canaries) == 2
+
+
+MODELS = [
+    *(MainFile, ZoneFile, ServiceEntry, AnswerEntry, CheckEntry, HttpsEntry, TcpCheckEntry),
+    *(AgentEntry, AgentLocationEntry, HealthEntry, OrderEntry, RedisEntry, AdminEntry, EventsEntry),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_page_names_every_key(model):
     page = PAGE.read_text(encoding="utf-8")
     assert [key for key in model.model_fields if f"| `{key}` | " not in page] == []

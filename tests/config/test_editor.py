@@ -86,7 +86,19 @@ def test_schema_accepts_the_contract(model, path):
         (MainFile, {"workers": 65}),
         (MainFile, {"workers": "auto2"}),
         (MainFile, {"nodes": "a"}),
-        (MainFile, {"store": "disk"}),
+        (MainFile, {"store": 7}),
+        (MainFile, {"orders": {"eu": {"do": "drian", "reason": "r"}}}),
+        (MainFile, {"orders": {"eu": {"do": "drain"}}}),
+        (MainFile, {"agents": {"a": {"location": {"asn": 0}}}}),
+        (MainFile, {"agents": {"a": {"public_key": 7}}}),
+        (MainFile, {"agents": {f"a{one}": {} for one in range(201)}}),
+        (MainFile, {"admin": {"tokens": [7]}}),
+        (MainFile, {"events": {"webhok": "https://x.example"}}),
+        (MainFile, {"redis": {"timeout_s": 0}}),
+        (MainFile, {"health": {"canaries": [{"of": [{"tcp": {"port": 1}}]}]}}),
+        (MainFile, {"health": {"canaries": [{"need": "most"}]}}),
+        (MainFile, {"health": {"canaries": [{"command": "true"}]}}),
+        (MainFile, {"health": {"canaries": [{"http": {"expect_json": {"a": [1]}}}]}}),
         (MainFile, {"listen": {"dns": []}}),
         (MainFile, {"health": {"quorum": True}}),
         (ZoneFile, {"negative_ttl": "30"}),
@@ -115,3 +127,10 @@ def test_schema_describes_every_key_on_one_line():
                 text = found.get("description") or "$ref" in found
                 assert text, key
                 assert not re.search(r"\n", found.get("description", "")), key
+
+
+def test_schema_accepts_the_example_with_agents():
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    (main,) = re.findall(r"```yaml\n# agents.yaml\n(.*?)```", text, re.DOTALL)
+    schema = editor_schema(MainFile)
+    assert accepts(schema, read_tree(main.encode(), "agents.yaml").data, schema)

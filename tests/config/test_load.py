@@ -51,7 +51,12 @@ def test_contract_loads_unchanged(path):
     assert system.geo.maps == {
         "office": (ip_network("203.0.113.0/24"), ip_network("2001:db8:ffff::/48"))
     }
-    assert system.health == HealthSettings(quorum=0.5, stale_after_s=30, max_withdrawn=0.67)
+    hold_s = system.health.flap_hold_s
+    assert hold_s == (5 if path == EXAMPLE else HealthSettings().flap_hold_s)
+    assert system.health == HealthSettings(
+        quorum=0.5, stale_after_s=30, max_withdrawn=0.67, flap_hold_s=hold_s
+    )
+    assert (system.agents, system.orders, system.state_dir) == ({}, (), None)
     assert system.limits == DnsLimits(nsid="ns1")
     assert system.zones == (zone.source,)
     site = system.sites["eu-west"]
@@ -59,7 +64,7 @@ def test_contract_loads_unchanged(path):
     assert (site.country, site.point, site.capacity) == ("IE", (53.35, -6.26), 300)
     host = "www.gslb.shop.example"
     kind = HttpCheck(port=8080, path="/healthz", host=host, expect_body="ok")
-    assert site.check == Check(kind, interval_s=2, timeout_s=1, fall=3, rise=2)
+    assert site.check == Check((kind,), interval_s=2, timeout_s=1, fall=3, rise=2)
     assert system.sites["ap-south"].check == site.check
 
 
@@ -131,9 +136,9 @@ sites:
     assert system.health.panic_below == 0.25
     assert system.limits == DnsLimits(4096, False, 20, 48, "x", "v", 7, 3, 4.0, 1.5)
     assert system.log == LogSettings("debug", "json", "stdout", 1.0)
-    assert system.sites["a"].check == Check(TcpCheck(25), interval_s=1, timeout_s=1)
+    assert system.sites["a"].check == Check((TcpCheck(25),), interval_s=1, timeout_s=1)
     kind = HttpCheck(port=443, scheme="https", host="x.example", verify=False)
-    assert system.sites["b"].check == Check(kind, interval_s=5, timeout_s=2)
+    assert system.sites["b"].check == Check((kind,), interval_s=5, timeout_s=2)
     assert [str(one) for one in found.warnings] == [
         "gslb.yaml:1:1: no zones: every query will be refused"
     ]
@@ -236,7 +241,9 @@ TOKENS = st.sampled_from(
      "]", "{", "}", ": ", ", ", "\n", "\n  ", "- ", "&a", "*a", "addresses", "192.0.2.1", "1",
      "-1", "0.5", "true", "null", "'", '"', "*", "..", "/", "ttl", "z.yaml", "check", "tcp",
      "port", "geo", "maps",
-     "database", "records", "nameservers", "@", "\x00", "\ud800", "listen", "dns", "cname"]
+     "database", "records", "nameservers", "@", "\x00", "\ud800", "listen", "dns", "cname",
+     "agents", "orders", "store", "redis://h", "health", "canaries", "of", "need", "command",
+     "public_key", "until", "do", "down", "reason", "redis", "admin", "tokens", "a/b"]
 )  # fmt: skip
 
 

@@ -12,7 +12,10 @@ SITES = "sites: {eu: {addresses: [192.0.2.1]}, us: {addresses: [192.0.2.2]}}\n"
 MAIN = f"zones: [z.yaml]\ngeo: {{maps: {{office: [203.0.113.0/24]}}}}\n{SITES}"
 ZONE = "zone: g.example\nnameservers: {ns.x.example: []}\n"
 
-KEYS = "node, listen, workers, store, geo, health, edns, tcp, log, zones, sites"
+KEYS = (
+    "node, listen, workers, store, redis, state_dir, geo, health, edns, tcp, log, zones, sites, "
+    "agents, orders, admin, events"
+)
 
 MAIN_ROWS = [
     ("", ["1:1: must be a mapping (key: value), not nothing"]),
@@ -23,15 +26,12 @@ MAIN_ROWS = [
     ("node: a b", ["1:7: node: 'a b' is not a name; allowed: 1 to 63 letters, digits, '.', '_', '-', a letter or digit first"]),
     ("workers: 65", ["1:10: workers: must be a whole number from 1 to 64 or auto, not 65"]),
     ("workers: yes", ["1:10: workers: must be a whole number from 1 to 64 or auto, not 'yes'"]),
-    ("store: redis://h:6379/0", ["1:8: store: 'redis://h:6379/0' is not available yet; allowed: memory"]),
-    ("store: disk", ["1:8: store: 'disk' is unknown; allowed: memory"]),
     ("listen: {dns: []}", ["1:10: listen.dns: must be a list of 1 to 64 entries, each an address and port such as 127.0.0.1:53 or [::1]:53, not an empty one"]),
     ("listen: {dns: [localhost:53]}", ["1:16: listen.dns.0: must be an address and port such as 127.0.0.1:53 or [::1]:53, not 'localhost:53'"]),
     ('listen: {dns: ["::1:53"]}', ["1:16: listen.dns.0: must be an address and port such as 127.0.0.1:53 or [::1]:53, not '::1:53'"]),
     ("listen: {dns: ['[127.0.0.1]:53']}", ["1:16: listen.dns.0: must be an address and port such as 127.0.0.1:53 or [::1]:53, not '[127.0.0.1]:53'"]),
     ("listen: {dns: [127.0.0.1:0]}", ["1:16: listen.dns.0: the port must be a whole number from 1 to 65535, not 0"]),
     ("listen: {dns: [127.0.0.1:53, 127.0.0.1:53]}", ["1:30: listen.dns.1: 127.0.0.1:53 is listed twice"]),
-    ("listen: {admin: 0.0.0.0:80}", ["1:17: listen.admin: 0.0.0.0:80 is not a loopback address: that needs a token, which is not available yet; allowed: 127.0.0.0/8, ::1"]),
     ("listen: {dns: [127.0.0.1:53], admin: 127.0.0.1:53}", ["1:38: listen.admin: 127.0.0.1:53 is used by listen.dns already"]),
     ("health: {quorum: 1.5}", ["1:18: health.quorum: must be a number from 0 to 1, not 1.5"]),
     ("health: {quorum: half}", ["1:18: health.quorum: must be a number from 0 to 1, not 'half'"]),
@@ -59,11 +59,11 @@ MAIN_ROWS = [
     ("sites: {a: {addresses: [192.0.2.1], location: {country: NO}}}", []),
     ("sites: {a: {addresses: [192.0.2.1], location: {latitude: 1}}}", ["1:37: sites.a.location: latitude and longitude must be given together"]),
     ("sites: {a: {addresses: [192.0.2.1], capacity: 0}}", ["1:47: sites.a.capacity: must be a number above 0 and of at most 1000000000, not 0"]),
-    ("sites: {a: {addresses: [192.0.2.1], check: {}}}", ["1:37: sites.a.check: must hold exactly one of http, https, tcp, not none of them"]),
-    ("sites: {a: {addresses: [192.0.2.1], check: {http: {}, tcp: {port: 1}}}}", ["1:37: sites.a.check: must hold exactly one of http, https, tcp, not http and tcp"]),
+    ("sites: {a: {addresses: [192.0.2.1], check: {}}}", ["1:37: sites.a.check: must hold exactly one of http, https, tcp, command, of, not none of them"]),
+    ("sites: {a: {addresses: [192.0.2.1], check: {http: {}, tcp: {port: 1}}}}", ["1:37: sites.a.check: must hold exactly one of http, https, tcp, command, of, not http and tcp"]),
     ("sites: {a: {addresses: [192.0.2.1], check: {http: {}, interval_s: 1, timeout_s: 1.5}}}", ["1:81: sites.a.check.timeout_s: must be at most interval_s (1), not 1.5"]),
     ("sites: {a: {addresses: [192.0.2.1], check: {http: {path: x}}}}", ["1:58: sites.a.check.http.path: must be a path that begins with / and holds no spaces, not 'x'"]),
-    ("sites: {a: {addresses: [192.0.2.1], check: {http: {verify: true}}}}", ["1:52: sites.a.check.http.verify: unknown key; allowed: port, path, host, expect_status, expect_body"]),
+    ("sites: {a: {addresses: [192.0.2.1], check: {http: {verify: true}}}}", ["1:52: sites.a.check.http.verify: unknown key; allowed: port, path, host, address, method, headers, expect_status, expect_body, expect_json, max_ms"]),
     ("sites: {a: {addresses: [192.0.2.1], check: {http: {expect_status: 200}}}}", ["1:67: sites.a.check.http.expect_status: must be a list of 1 to 100 entries, each a whole number from 100 to 599, not 200"]),
     ("a: [", ["1:5: not valid YAML: while parsing a flow node expected the node content, but found '<stream end>'"]),
 ]  # fmt: skip

@@ -167,7 +167,7 @@ class World:
 
     def engine(self, snapshot: HealthSnapshot = NO_CHECKS, **more: Any) -> Engine:
         """A new engine."""
-        return Engine(self.ground, health=snapshot, measurements=self.measurements, **more)
+        return Engine(self.ground, health=snapshot, **more)
 
 
 def make_world(*services: Service, places: Mapping[str, Location] | None = None, **more: Any):

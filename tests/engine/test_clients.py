@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gslb.engine.clients import Classifier, Runs, merge_runs, one_class
+from gslb.engine.clients import (
+    Classifier,
+    Runs,
+    cut_ranges,
+    make_space,
+    merge_runs,
+    one_class,
+)
 from gslb.model.geotable import EMPTY_TABLE, Ranges
 from gslb.model.service import FilterSpec
 from gslb.policy.base import NO_MEASUREMENTS
@@ -33,15 +40,24 @@ class_of_place_ = st.lists(st.integers(0, 2), min_size=5, max_size=5).map(lambda
 
 @given(ranges=ranges_(), classes=class_of_place_)
 def test_a_prefix_has_the_class_of_its_first_address(ranges, classes):
-    runs = merge_runs(ranges, classes, WIDTH, LONGEST)
+    runs = merge_runs(cut_ranges(ranges, WIDTH, LONGEST), classes, LONGEST)
     for prefix in range(2**LONGEST):
         first = prefix << WIDTH - LONGEST
         assert runs.find(prefix)[0] == classes[ranges.find(first)]
 
 
+@given(ranges=ranges_(), classes=class_of_place_, size=st.integers(1, 7))
+def test_runs_are_the_same_however_the_ranges_are_sliced(ranges, classes, size):
+    prefixes = cut_ranges(ranges, WIDTH, LONGEST)
+    whole = merge_runs(prefixes, classes, LONGEST)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gslb.engine.clients.SLICE", size)
+        assert merge_runs(prefixes, classes, LONGEST) == whole
+
+
 @given(ranges=ranges_(), classes=class_of_place_)
 def test_law_3_neighbouring_runs_differ_and_cover_everything(ranges, classes):
-    runs = merge_runs(ranges, classes, WIDTH, LONGEST)
+    runs = merge_runs(cut_ranges(ranges, WIDTH, LONGEST), classes, LONGEST)
     assert runs.starts[0] == 0
     assert list(runs.starts) == sorted(set(runs.starts))
     assert all(one != other for one, other in zip(runs.classes, runs.classes[1:], strict=False))
@@ -50,7 +66,7 @@ def test_law_3_neighbouring_runs_differ_and_cover_everything(ranges, classes):
 
 @given(ranges=ranges_(), classes=class_of_place_)
 def test_law_3_the_block_is_the_largest_aligned_one_of_one_class(ranges, classes):
-    runs = merge_runs(ranges, classes, WIDTH, LONGEST)
+    runs = merge_runs(cut_ranges(ranges, WIDTH, LONGEST), classes, LONGEST)
     kinds = [runs.classes[bisect_right(runs.starts, n) - 1] for n in range(2**LONGEST)]
     for prefix in range(2**LONGEST):
         largest = next(
@@ -77,14 +93,14 @@ def test_one_run_is_the_whole_space():
 def test_a_range_that_holds_no_first_address_is_not_seen():
     """11.0.0.128/25 lies inside a /24, 11.0.2.0/23 does not."""
     table = make_table({"11.0.0.128/25": place("DE"), "11.0.2.0/23": place("FR")})
-    runs = merge_runs(table.ipv4, array("I", [0, 1, 2]), 32, 24)
+    runs = merge_runs(cut_ranges(table.ipv4, 32, 24), array("I", [0, 1, 2]), 24)
     assert list(runs.starts) == [0, 0x0B0002, 0x0B0004]
     assert list(runs.classes) == [0, 2, 0]
 
 
 def test_a_range_at_the_very_end_that_holds_no_first_address_is_not_seen():
     table = make_table({"255.255.255.128/25": place("DE")})
-    runs = merge_runs(table.ipv4, array("I", [0, 1]), 32, 24)
+    runs = merge_runs(cut_ranges(table.ipv4, 32, 24), array("I", [0, 1]), 24)
     assert (list(runs.starts), list(runs.classes)) == ([0], [0])
 
 
@@ -103,7 +119,7 @@ def classify(classifier, *names, candidates=PAIR):
 
 
 def test_law_1_places_that_every_filter_treats_alike_are_one_class():
-    classes = classify(Classifier(TABLE, (24, 56)), "health", "geo")
+    classes = classify(Classifier(make_space(TABLE, (24, 56))), "health", "geo")
     nowhere, germany, france, switzerland = classes.by_location
     assert nowhere == france == switzerland != germany
     assert len(classes.signatures) == len(classes.representatives) == 2
@@ -112,21 +128,21 @@ def test_law_1_places_that_every_filter_treats_alike_are_one_class():
 
 
 def test_the_class_of_an_address_is_that_of_its_place():
-    classes = classify(Classifier(TABLE, (24, 56)), "geo")
+    classes = classify(Classifier(make_space(TABLE, (24, 56))), "geo")
     germany = classes.by_location[TABLE.locations.index(DE)]
     assert classes.of_ipv4(0x09010203) == germany != classes.of_ipv4(0x0B010203)
     assert classes.of_ipv6(0x2A00 << 48) == germany != classes.of_ipv6(0x2A01 << 48)
 
 
 def test_filters_that_read_no_client_make_one_class():
-    classes = classify(Classifier(TABLE, (24, 56)), "health", "failover", "weighted")
+    classes = classify(Classifier(make_space(TABLE, (24, 56))), "health", "failover", "weighted")
     assert classes.is_uniform
     assert classes.ipv4.find(0x090102) == (classes.of_ipv4(0), 0)
     assert classes.ipv6.find(0x2A00 << 40) == (0, 0)
 
 
 def test_the_same_division_is_made_once():
-    classifier = Classifier(TABLE, (24, 56))
+    classifier = Classifier(make_space(TABLE, (24, 56)))
     alone = classify(classifier, "geo")
     assert classify(classifier, "geo") is alone
     others = (candidate(5, "a", serves="country:DE"), candidate(6, "b", serves="default"))
@@ -135,7 +151,7 @@ def test_the_same_division_is_made_once():
 
 def test_another_division_of_the_same_places_is_another():
     """The places are parted alike, but what the classes mean is not the same."""
-    classifier = Classifier(TABLE, (24, 56))
+    classifier = Classifier(make_space(TABLE, (24, 56)))
     swapped = (candidate(2, "b", serves="country:DE"), candidate(1, "a", serves="default"))
     first, second = classify(classifier, "geo"), classify(classifier, "geo", candidates=swapped)
     assert list(first.by_location) == list(second.by_location)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gslb.engine import desks
 from gslb.engine.desk import Choices, Conditions, Plan, answer_rrset, can_answer, desk_type
-from gslb.engine.desks import longest_prefixes
+from gslb.engine.division import longest_prefixes
 from gslb.engine.fast import FastPath
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.service import AllDown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import dns.rdatatype
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from gslb.engine.explain import explain
 from gslb.engine.fast import FastPath
+from gslb.model.order import Order, OrderKind
 from gslb.model.place import NOWHERE
+from gslb.policy.measured import AgentRow, AgentTimes, MeasuredTimes
 from gslb.wire.names import from_text
 from tests.engine.builders import (
     DOWN,
@@ -166,6 +169,38 @@ def test_a_cname_answer_is_explained_for_every_type():
     told = tell(WORLD.engine(STATE), "cdn", "HTTPS")
     assert told.answer == ("cdn.gslb.test. 30 IN CNAME one.cdn.example.",)
     assert told.decision_id == "conf1-geo1-h5-t0"
+
+
+def test_an_order_is_told_before_the_steps_of_the_policy():
+    order = Order("a", OrderKind.DRAIN, 1, owner="alice", reason="maintenance")
+    engine = WORLD.engine(health(a=replace(UP, order=order, flip_s=None), b=UP, c=UP))
+    told = tell(engine, ecs="9.1.2.0/24")
+    assert [(one.name, one.kept) for one in told.steps] == [
+        ("orders", ("b", "c")),
+        ("health", ("b", "c")),
+        ("geo", ("b",)),
+        ("weighted", ("b",)),
+        ("max_answers", ("b",)),
+    ]
+    assert told.steps[0].why == "orders: a drained by alice: maintenance; b, c stay"
+    pinned = tell(engine, "pin", ecs="9.1.2.0/24")  # a policy without health
+    assert pinned.steps[0] == ("orders", ("b", "c"), told.steps[0].why)
+
+
+def test_a_measured_time_is_told_with_its_agents():
+    near, far = candidate(1, "near", at=(50.0, 9.0)), candidate(2, "far", at=(35.0, 139.0))
+    rows = (AgentRow("fra", GERMANY, {"far": 8.0}), AgentRow("par", GERMANY, {"far": 10.0}))
+    world = make_world(
+        service("latency", (near, far), max_answers=2),
+        places={"9.0.0.0/8": GERMANY},
+        measurements=MeasuredTimes(agents=AgentTimes(4, rows)),
+    )
+    told = tell(world.engine(STATE), ecs="9.1.2.0/24")
+    assert told.steps[0].why == (
+        "latency: near 1 ms guessed from distance, far 9 ms measured by agents fra, par"
+        " (tolerance 10 ms)"
+    )
+    assert told.decision_id == "conf1-geo1-h5-m4-t0"
 
 
 def test_down_and_held_sites_are_told_with_their_reason():

@@ -8,7 +8,7 @@ import dns.edns
 import pytest
 
 from gslb.engine import groups
-from gslb.engine.clients import Classifier, one_class
+from gslb.engine.clients import Classifier, make_space, one_class
 from gslb.engine.groups import ClientGroup, Memory, OptionUse, cut, network_of, plain_address
 from gslb.model.service import FilterSpec
 from gslb.policy.base import NO_MEASUREMENTS
@@ -22,7 +22,7 @@ PAIR = (candidate(1, "a", serves="country:DE"), candidate(2, "b", serves="defaul
 
 
 def make_group(**more):
-    classes = Classifier(TABLE, LONGEST).classes(
+    classes = Classifier(make_space(TABLE, LONGEST)).classes(
         [make_filter(FilterSpec("geo"))], PAIR, NO_MEASUREMENTS, key="geo"
     )
     return ClientGroup(classes, longest=LONGEST, **more)

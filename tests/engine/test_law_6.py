@@ -8,6 +8,7 @@ The judge runs the chain on each client's own place and network; it knows no cla
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import product
@@ -16,10 +17,13 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gslb.engine.engine import Engine
+from gslb.model.order import Order, OrderKind
 from gslb.model.service import AllDown
 from gslb.model.system import DnsLimits
-from gslb.policy.base import Context
+from gslb.policy.base import NO_MEASUREMENTS, Context
 from gslb.policy.chain import run_chain
+from gslb.policy.measured import AgentRow, AgentTimes, MeasuredTimes
 from gslb.policy.registry import make_filter
 from gslb.wire.ecs import is_private
 from tests.engine.builders import (
@@ -101,9 +105,22 @@ def services_(draw):
     return service(draw(policies_), candidates, max_answers=most, when_all_down=rule)
 
 
-STATES = (UP, UP, UP, DOWN, DOWN, HELD, UNKNOWN)
+DRAINED = replace(UP, order=Order("any", OrderKind.DRAIN, 1))
+FORCED_DOWN = replace(UP, order=Order("any", OrderKind.DOWN, 1))
+STATES = (UP, UP, UP, DOWN, DOWN, HELD, UNKNOWN, DRAINED, FORCED_DOWN)
 health_ = st.fixed_dictionaries({name: st.sampled_from(STATES) for name in NAMES}).map(
     lambda sites: health(**sites)
+)
+
+
+rows_ = st.builds(
+    AgentRow,
+    st.sampled_from(("fra", "par")),
+    st.sampled_from(PLACES),
+    st.dictionaries(st.sampled_from(NAMES), st.sampled_from((1.0, 8.0, 30.0, 90.0)), min_size=1),
+)
+measured_ = st.lists(rows_, max_size=3).map(
+    lambda rows: MeasuredTimes(agents=AgentTimes(len(rows), tuple(rows)))
 )
 
 
@@ -153,7 +170,7 @@ class Judge:
     """What a client must get, by running the chain on its own place."""
 
     def __init__(self, world, of):
-        self.table, self.of = world.table, of
+        self.table, self.of, self.measurements = world.table, of, world.measurements
         self.candidates = of.candidates
         self.filters = [make_filter(spec) for spec in of.policy]
         self.tells_apart = len({self._signature(one, b"") for one in self.table.locations}) > 1
@@ -171,7 +188,9 @@ class Judge:
         return cut.to_bytes(bits // 8, "big")
 
     def _signature(self, location, network):
-        classes = (one.client_class(self.candidates, location) for one in self.filters)
+        classes = (
+            one.client_class(self.candidates, location, self.measurements) for one in self.filters
+        )
         return (*classes, network)
 
     def signature_of(self, client):
@@ -186,7 +205,9 @@ class Judge:
         snapshot = health(**dict.fromkeys(down, DOWN))
         found, turn, period = [], 0, 1
         while turn < period:
-            context = Context("www.gslb.test.", snapshot, location, network, turn)
+            context = Context(
+                "www.gslb.test.", snapshot, location, network, turn, self.measurements
+            )
             chosen = run_chain(self.filters, self.of, self.candidates, context)
             found.append(tuple(one.name for one in chosen.candidates))
             turn, period = turn + 1, chosen.period
@@ -197,9 +218,9 @@ class Judge:
         return self.behaviour(self.table.locate(client.address), self.network(client), down)
 
 
-def make_judged(of, places):
+def make_judged(of, places, measurements=NO_MEASUREMENTS):
     limits = DnsLimits(ecs_max_ipv4=CAP, ecs_max_ipv6=CAP)
-    world = make_world(of, places=places, limits=limits)
+    world = make_world(of, places=places, limits=limits, measurements=measurements)
     return world, Judge(world, of)
 
 
@@ -213,12 +234,12 @@ def ask_as(engine, client: Client, source: int = CAP, rtype: str = "A"):
 
 
 @settings(max_examples=40)
-@given(of=services_(), places=maps_, snapshot=health_, draw=askers_)
-def test_law_6_the_scope_is_the_shortest_that_parts_nobody(of, places, snapshot, draw):
+@given(of=services_(), places=maps_, snapshot=health_, draw=askers_, measured=measured_)
+def test_law_6_the_scope_is_the_shortest_that_parts_nobody(of, places, snapshot, draw, measured):
     """By enumeration: the first of all blocks around the client, the largest first, whose clients
     are of one signature.
     """
-    world, judge = make_judged(of, places)
+    world, judge = make_judged(of, places, measured)
     engine = world.engine(snapshot)
     for client in pick_clients(draw, places, 24):
         expected = next(
@@ -232,9 +253,11 @@ def test_law_6_the_scope_is_the_shortest_that_parts_nobody(of, places, snapshot,
 
 
 @settings(max_examples=60)
-@given(of=services_(), places=maps_, draw=askers_)
-def test_law_6_inside_a_scope_everybody_gets_the_same_whatever_the_health(of, places, draw):
-    world, judge = make_judged(of, places)
+@given(of=services_(), places=maps_, draw=askers_, measured=measured_)
+def test_law_6_inside_a_scope_everybody_gets_the_same_whatever_the_health(
+    of, places, draw, measured
+):
+    world, judge = make_judged(of, places, measured)
     engine = world.engine()
     names = [one.name for one in of.candidates]
     states = [
@@ -248,10 +271,12 @@ def test_law_6_inside_a_scope_everybody_gets_the_same_whatever_the_health(of, pl
 
 
 @settings(max_examples=60)
-@given(of=services_(), places=maps_, draw=askers_)
-def test_law_6_an_answer_is_what_the_chain_says_of_the_clients_own_place(of, places, draw):
+@given(of=services_(), places=maps_, draw=askers_, measured=measured_)
+def test_law_6_an_answer_is_what_the_chain_says_of_the_clients_own_place(
+    of, places, draw, measured
+):
     """The whole period of each client, one after the other, by a new engine for each."""
-    world, judge = make_judged(of, places)
+    world, judge = make_judged(of, places, measured)
     names = sites_of(of)
     for client in pick_clients(draw, places, 12):
         engine = world.engine()
@@ -286,12 +311,13 @@ class ResolverCache:
     places=maps_,
     snapshot=health_,
     draw=askers_,
+    measured=measured_,
 )
 def test_law_6_no_cached_answer_serves_a_client_who_would_be_answered_otherwise(
-    of, places, snapshot, draw
+    of, places, snapshot, draw, measured
 ):
     """A resolver with a cache against a new engine for each query, health fixed."""
-    world, _ = make_judged(of, places)
+    world, _ = make_judged(of, places, measured)
     resolver = ResolverCache()
     for client in pick_clients(draw, places, 60):
         source, rtype = draw.randint(1, CAP), draw.choice(("A", "AAAA"))
@@ -302,6 +328,22 @@ def test_law_6_no_cached_answer_serves_a_client_who_would_be_answered_otherwise(
         elif told.is_public:
             got = ask_as(world.engine(snapshot), client, source, rtype)
             resolver.keep(client, rtype, source, got)
+
+
+@settings(max_examples=60)
+@given(of=services_(), places=maps_, snapshot=health_, draw=askers_, measured=measured_)
+def test_law_6_a_ground_that_was_measured_later_answers_like_one_made_with_the_times(
+    of, places, snapshot, draw, measured
+):
+    """`Ground.with_measurements` divides clients anew, twice; nothing of the times before stays."""
+    world, _ = make_judged(of, places, measured)
+    other = MeasuredTimes(agents=AgentTimes(9, (AgentRow("x", PLACES[0], {"a": 1.0, "b": 70.0}),)))
+    ground = make_judged(of, places, other)[0].ground.with_measurements(measured)
+    for client in pick_clients(draw, places, 30):
+        source, rtype = draw.randint(1, CAP), draw.choice(("A", "AAAA"))
+        expected = ask_as(world.engine(snapshot), client, source, rtype)
+        got = ask_as(Engine(ground, snapshot), client, source, rtype)
+        assert (got.addresses, got.scope) == (expected.addresses, expected.scope)
 
 
 def test_law_6_an_address_finer_than_the_cap_makes_no_difference():

@@ -12,8 +12,10 @@ from ipaddress import ip_address
 import pytest
 
 from gslb.engine.explain import explain
+from gslb.health.evidence import Evidence, Heard
 from gslb.health.merge import merge
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
+from gslb.model.agent import Agent
 from gslb.model.check import Check, TcpCheck
 from gslb.model.report import Report, SiteReport
 from gslb.model.service import AllDown
@@ -42,6 +44,12 @@ from tests.engine.builders import (
 def tell(engine, name, *, ecs=None, rtype=codes.A):
     client = None if ecs is None else subnet(ecs)
     return explain(engine, wire_name(name), rtype, source=ip_address(RESOLVER), subnet=client)
+
+
+def observed(report, *, at):
+    """The evidence of one agent that was just heard."""
+    agent = Agent(report.agent, failure_domain="here")
+    return Evidence((agent,), (Heard(agent, report, age_s=0.0),), at)
 
 
 def trio(policy, **more):
@@ -317,6 +325,8 @@ def test_law_4_services_are_sticky_each_for_itself():
 class Measured:
     """Times by (AS number, site), of clients and of agents."""
 
+    generation = 1
+
     def __init__(self, client=(), agents=()):
         self.client, self.agents = dict(client), dict(agents)
 
@@ -325,6 +335,9 @@ class Measured:
 
     def agent_rtt_ms(self, location, site):
         return self.agents.get((location.asn, site))
+
+    def agent_names(self, location, site):
+        return ("fra",) if (location.asn, site) in self.agents else ()
 
 
 HERE = place("DE", "EU", asn=64500, latitude=50.0, longitude=8.0)
@@ -339,7 +352,7 @@ AT = "9.1.2.0/24"
         (
             Measured(agents={(64500, "near"): 90.0, (64500, "far"): 20.0}),
             "far",
-            "far 20 ms measured by agents",
+            "far 20 ms measured by agent fra",
         ),
         (
             Measured(
@@ -472,7 +485,7 @@ def test_law_7_a_site_that_may_come_back_shortens_the_ttl_as_well():
 
 def test_law_7_is_interval_times_checks_left():
     """fall 3 of 5 s each: one failure leaves two checks, which is ten seconds."""
-    check = Check(TcpCheck(80), interval_s=5.0, fall=3, rise=2)
+    check = Check((TcpCheck(80),), interval_s=5.0, fall=3, rise=2)
     a, b = candidate(1, "a"), candidate(2, "b")
     sites = {one.name: replace(one.site, check=check) for one in (a, b)}
     www = service("health", (a, b), ttl_max=60, ttl_min=2)
@@ -481,7 +494,8 @@ def test_law_7_is_interval_times_checks_left():
     for streak, ttl in expected.items():
         seen = {"a": SiteReport(up=True, streak=streak), "b": SiteReport(up=True)}
         report = Report("here", "boot", 1, 1000.0, seen)
-        snapshot = merge([report], sites, HealthSettings(), HealthSnapshot(), 1000.0)
+        evidence = observed(report, at=1000.0)
+        snapshot = merge(evidence, sites, HealthSettings(), HealthSnapshot())
         assert ask(world.engine(snapshot), "www").ttl == ttl
 
 
@@ -572,14 +586,14 @@ def test_law_9_a_held_site_is_answered_and_every_decision_says_so():
 )
 def test_law_9_panic_and_budget_hold_the_last_good_set(settings):
     """Two of three went down at once: more than either rule lets go."""
-    check = Check(TcpCheck(80))
+    check = Check((TcpCheck(80),))
     www = trio("health", max_answers=3)
     sites = {c.name: replace(c.site, check=check) for c in www.candidates}
     up, down = SiteReport(up=True), SiteReport(up=False, since_at=990.0, reason="refused")
     first = Report("here", "boot", 1, 1000.0, {"a": up, "b": up, "c": up})
     second = Report("here", "boot", 2, 1005.0, {"a": up, "b": down, "c": down})
-    before = merge([first], sites, settings, HealthSnapshot(), 1000.0)
-    after = merge([second], sites, settings, before, 1005.0)
+    before = merge(observed(first, at=1000.0), sites, settings, HealthSnapshot())
+    after = merge(observed(second, at=1005.0), sites, settings, before)
     engine = make_world(www).engine(before)
     assert ask_sites(engine, www) == ["a", "b", "c"]
     engine = engine.with_health(after)

@@ -1,22 +1,20 @@
 """The merge against a slow model, over random histories of random systems."""
 
 from fractions import Fraction
-from ipaddress import ip_address
 from itertools import groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gslb.health.merge import merge
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.check import Check, TcpCheck
 from gslb.model.report import Report, SiteReport
-from gslb.model.service import Site
 from gslb.model.system import HealthSettings
+from tests.health.builders import merge_at, named, site, withdrawn
 
 NAMES = ("a", "b", "c", "d")
 STALE_S = 10
-CHECK = Check(TcpCheck(80), interval_s=2.0, fall=3, rise=3)
+CHECK = Check((TcpCheck(80),), interval_s=2.0, fall=3, rise=3)
 
 shares = st.integers(0, 20).map(lambda twentieth: twentieth / 20)
 capacities = st.tuples(*[st.integers(0, 5)] * len(NAMES))
@@ -30,10 +28,17 @@ histories = st.lists(steps, min_size=1, max_size=6)
 
 
 def system(capacities):
-    return {
-        name: Site(name, (ip_address("127.0.0.1"),), capacity=float(capacity), check=CHECK)
-        for name, capacity in zip(NAMES, capacities, strict=True)
-    }
+    pairs = zip(NAMES, capacities, strict=True)
+    return named(*(site(name, float(capacity), CHECK) for name, capacity in pairs))
+
+
+def trusting(**settings):
+    """Settings under which each observer's word is enough: the other rules have their own model in
+    test_machine.
+    """
+    return HealthSettings(
+        stale_after_s=STALE_S, min_domains=1, distrust_above=1.0, flap_hold_s=0.0, **settings
+    )
 
 
 def unfold(history):
@@ -51,7 +56,7 @@ def play(history, sites, health_settings):
     snapshot = HealthSnapshot()
     snapshots = []
     for reports, at in unfold(history):
-        snapshot = merge(reports, sites, health_settings, snapshot, at)
+        snapshot = merge_at(reports, sites, health_settings, snapshot, at)
         snapshots.append(snapshot)
     return snapshots
 
@@ -89,10 +94,6 @@ class Model:
         return gone
 
 
-def withdrawn(snapshot):
-    return {name for name, health in snapshot.sites.items() if not health.is_serving}
-
-
 def weight(names, sites):
     return sum(sites[name].capacity for name in names)
 
@@ -100,7 +101,7 @@ def weight(names, sites):
 @settings(max_examples=150, deadline=None)
 @given(history=histories, capacities=capacities, quorum=shares, budget=shares)
 def test_merge_equals_the_model(history, capacities, quorum, budget):
-    health = HealthSettings(quorum=quorum, stale_after_s=STALE_S, max_withdrawn=budget)
+    health = trusting(quorum=quorum, max_withdrawn=budget)
     model = Model(capacities, quorum, budget)
     snapshots = play(history, system(capacities), health)
     for (reports, at), snapshot in zip(unfold(history), snapshots, strict=True):
@@ -114,7 +115,7 @@ def test_merge_equals_the_model(history, capacities, quorum, budget):
 @given(history=histories, capacities=capacities, budget=shares)
 def test_law_9_never_more_capacity_withdrawn_than_the_budget(history, capacities, budget):
     sites = system(capacities)
-    health = HealthSettings(stale_after_s=STALE_S, max_withdrawn=budget)
+    health = trusting(max_withdrawn=budget)
     for snapshot in play(history, sites, health):
         assert weight(withdrawn(snapshot), sites) <= budget * sum(capacities) + 1e-6
 
@@ -122,7 +123,7 @@ def test_law_9_never_more_capacity_withdrawn_than_the_budget(history, capacities
 @settings(max_examples=60, deadline=None)
 @given(history=histories, capacities=capacities)
 def test_law_9_a_budget_of_1_withdraws_all_that_is_down(history, capacities):
-    health = HealthSettings(stale_after_s=STALE_S, max_withdrawn=1.0)
+    health = trusting(max_withdrawn=1.0)
     for snapshot in play(history, system(capacities), health):
         down = {name for name, site in snapshot.sites.items() if site.up is False}
         assert withdrawn(snapshot) == down
@@ -133,8 +134,7 @@ def test_law_9_a_budget_of_1_withdraws_all_that_is_down(history, capacities):
 def test_a_larger_budget_withdraws_no_less(history, capacities, budgets):
     sites = system(capacities)
     small, large = (
-        play(history, sites, HealthSettings(stale_after_s=STALE_S, max_withdrawn=budget))
-        for budget in sorted(budgets)
+        play(history, sites, trusting(max_withdrawn=budget)) for budget in sorted(budgets)
     )
     for less, more in zip(small, large, strict=True):
         assert weight(withdrawn(less), sites) <= weight(withdrawn(more), sites)
@@ -143,11 +143,11 @@ def test_a_larger_budget_withdraws_no_less(history, capacities, budgets):
 @settings(max_examples=60, deadline=None)
 @given(history=histories, capacities=capacities, name=st.sampled_from(NAMES), quorum=shares)
 def test_one_more_vote_for_up_never_takes_a_site_down(history, capacities, name, quorum):
-    health = HealthSettings(quorum=quorum, stale_after_s=STALE_S)
+    health = trusting(quorum=quorum)
     reports, at = list(unfold(history))[-1]
     voter = Report("voter", "b", 1, at, {name: SiteReport(up=True)})
-    before = merge(reports, system(capacities), health, HealthSnapshot(), at)
-    after = merge([*reports, voter], system(capacities), health, HealthSnapshot(), at)
+    before = merge_at(reports, system(capacities), health, HealthSnapshot(), at)
+    after = merge_at([*reports, voter], system(capacities), health, HealthSnapshot(), at)
     if before.sites[name].up:
         assert after.sites[name].up
 
@@ -156,18 +156,18 @@ def test_one_more_vote_for_up_never_takes_a_site_down(history, capacities, name,
 @given(history=histories, capacities=capacities, budget=shares, panic=shares)
 def test_merge_is_deterministic_and_settles_at_once(history, capacities, budget, panic):
     sites = system(capacities)
-    health = HealthSettings(stale_after_s=STALE_S, max_withdrawn=budget, panic_below=panic)
+    health = trusting(max_withdrawn=budget, panic_below=panic)
     snapshots = play(history, sites, health)
     assert play(history, sites, health) == snapshots
     reports, at = list(unfold(history))[-1]
-    assert merge(reports, sites, health, snapshots[-1], at) is snapshots[-1]
+    assert merge_at(reports, sites, health, snapshots[-1], at) is snapshots[-1]
 
 
 @settings(max_examples=60, deadline=None)
 @given(history=histories, capacities=capacities, panic=shares)
 def test_law_9_panic_holds_all_or_nothing(history, capacities, panic):
     sites = system(capacities)
-    health = HealthSettings(stale_after_s=STALE_S, panic_below=panic)
+    health = trusting(panic_below=panic)
     for snapshot in play(history, sites, health):
         down = {name for name, site in snapshot.sites.items() if site.up is False}
         available = sum(capacities) - weight(down, sites)

@@ -12,6 +12,7 @@ from gslb.health.snapshot import SiteHealth
 from gslb.model.place import NOWHERE
 from gslb.policy.base import Context
 from gslb.policy.chain import run_chain
+from gslb.policy.measured import AgentRow, AgentTimes, MeasuredTimes
 from gslb.policy.registry import make_filter
 from gslb.policy.ttl import ttl
 from tests.policy.values import (
@@ -25,6 +26,7 @@ from tests.policy.values import (
     cname,
     health,
     make,
+    ordered,
     service,
     world,
 )
@@ -43,12 +45,22 @@ WWW = world(
 )
 
 
-class Measured:
+class Networks:
+    generation = 1
+
     def client_rtt_ms(self, location, site):
         return {"eu-west": 28.0}.get(site)
 
-    def agent_rtt_ms(self, location, site):
-        return {"us-east": 25.0}.get(site)
+
+FRANKFURT = AgentRow("fra", replace(PARIS, asn=64500), {"us-east": 25.0})
+BOTH = (
+    AgentRow("fra", PARIS, {"eu-west": 11.0, "us-east": 90.0}),
+    AgentRow("par", PARIS, {"eu-west": 13.0, "us-east": 80.0}),
+)
+MEASURED = (
+    MeasuredTimes(Networks(), AgentTimes(1, (FRANKFURT,))),
+    MeasuredTimes(agents=AgentTimes(1, BOTH)),
+)
 
 
 def test_every_line_that_the_page_shows_is_printed():
@@ -58,7 +70,7 @@ def test_every_line_that_the_page_shows_is_printed():
 
 def test_every_filter_and_rule_shows_a_line():
     steps = ("health", "geo", "nearest", "latency", "failover", "weighted", "round_robin", "sticky")
-    rules = ("max_answers", "when_all_down", "ttl")
+    rules = ("orders", "max_answers", "when_all_down", "ttl")
     assert {line.split(":")[0] for line in SHOWN} == {*steps, *rules}
 
 
@@ -69,6 +81,7 @@ def printed() -> Iterator[str]:
     yield from share_lines()
     yield from all_down_lines()
     yield from ttl_lines()
+    yield from order_lines()
 
 
 def chain_lines():
@@ -97,7 +110,8 @@ def place_lines():
     for left, location in ((WWW, PARIS), (WWW, NOWHERE), ((cname("cdn"),), PARIS)):
         yield make("nearest", band=0.1).apply(left, Context(location=location)).why
     yield make("latency").apply(WWW, Context(location=PARIS)).why
-    yield make("latency").apply(WWW, Context(location=PARIS, measurements=Measured())).why
+    for measured in MEASURED:
+        yield make("latency").apply(WWW, Context(location=PARIS, measurements=measured)).why
     yield make("latency").apply(WWW, Context(location=NOWHERE)).why
 
 
@@ -115,6 +129,19 @@ def share_lines():
         packed = ip_network(network).network_address.packed
         cart = Context(service="cart.gslb.shop.example", network=packed)
         yield make("sticky").apply((eu_west, us_east), cart).why
+
+
+def order_lines():
+    until = {"owner": "bob", "reason": "fire", "until_at": 1_769_860_800.0, "flip_s": 60.0}
+    for candidates, states in (
+        (world(), health(us_east=ordered("drain"))),
+        (world(), health(us_east=ordered("down", **until))),
+        (world(), health(eu_west=ordered("up", DOWN))),
+        (world()[:2], health(eu_west=ordered("drain"), us_east=DOWN)),
+        (world()[:1], health(eu_west=ordered("down"))),
+    ):
+        of, context = service("health"), Context(health=states)
+        yield from run_chain([make("health")], of, candidates, context).why
 
 
 def all_down_lines():

@@ -15,6 +15,7 @@ from tests.policy.values import (
     health,
     make,
     names,
+    ordered,
     world,
 )
 
@@ -73,9 +74,42 @@ def test_law_9_a_held_site_stays_and_the_decision_says_so():
     assert names(step) == ["eu-west", "ap-south"]
     assert "removed us-east (down since 2023-11-14 22:13:20Z: HTTP 503)" in step.why
     assert step.why.endswith(
-        "held although down, the withdrawal budget is used up: "
+        "held although down, a withdrawal limit is reached: "
         "eu-west (down since 2023-11-14 22:13:20Z: HTTP 503)"
     )
+
+
+def test_law_2_a_forced_site_is_not_unknown():
+    up, down = ordered("up", UNKNOWN), ordered("down", UNKNOWN)
+    step = HEALTH.apply(WORLD, Context(health=health(eu_west=up, us_east=down, ap_south=UP)))
+    assert names(step) == ["eu-west", "ap-south"]
+    assert step.why == (
+        "health: eu-west, ap-south stay; removed us-east (forced down by alice: maintenance)"
+    )
+
+
+def test_law_2_a_site_that_is_forced_down_does_not_stay_because_another_one_is_unknown():
+    states = health(eu_west=UNKNOWN, us_east=ordered("down"), ap_south=DOWN)
+    step = HEALTH.apply(WORLD, Context(health=states))
+    assert names(step) == ["eu-west", "ap-south"]
+    assert step.why == (
+        "health: no full round of checks yet for eu-west, "
+        "all stay but us-east (forced down by alice: maintenance)"
+    )
+
+
+def test_law_4_a_drained_site_that_was_left_counts_by_its_checks():
+    states = health(eu_west=ordered("drain"), us_east=ordered("drain", DOWN))
+    step = HEALTH.apply(WORLD[:2], Context(health=states))
+    assert (names(step), step.is_all_down) == (["eu-west"], False)
+    assert step.why == (
+        "health: eu-west stay; removed us-east (down since 2023-11-14 22:13:20Z: HTTP 503)"
+    )
+
+
+def test_law_3_a_held_site_that_is_forced_up_is_not_told_as_held():
+    step = HEALTH.apply(WORLD, Context(health=health(eu_west=ordered("up", HELD))))
+    assert step.why == "health: all 3 stay"
 
 
 def test_a_missing_reason_and_a_mad_clock_do_no_harm():

@@ -16,7 +16,9 @@ ALL = (AT_27, AT_18, AT_9)
 
 
 class Measured:
-    """Times that a test says were measured, by site."""
+    """Times that a test says were measured, by site; those of agents by one named fra."""
+
+    generation = 1
 
     def __init__(self, *, client=None, agents=None):
         self.client, self.agents = client or {}, agents or {}
@@ -26,6 +28,9 @@ class Measured:
 
     def agent_rtt_ms(self, location, site):
         return self.agents.get(site)
+
+    def agent_names(self, location, site):
+        return ("fra",) if site in self.agents else ()
 
 
 def step(candidates, measured=None, location=ORIGIN, **options):
@@ -42,7 +47,7 @@ def test_law_5_distance_when_nobody_measured_and_it_says_so():
 def test_law_5_the_agents_before_distance():
     done = step(ALL, Measured(agents={"nine": 90.0, "eighteen": 50.0, "twenty-seven": 31.0}))
     assert names(done) == ["twenty-seven"]
-    assert done.why == "latency: twenty-seven 31 ms measured by agents (tolerance 10 ms)"
+    assert done.why == "latency: twenty-seven 31 ms measured by agent fra (tolerance 10 ms)"
 
 
 def test_law_5_the_clients_own_before_the_agents():
@@ -57,7 +62,7 @@ def test_law_5_each_candidate_has_its_best_source_and_each_is_told():
     done = step(ALL, Measured(client={"nine": 28.0}, agents={"nine": 1.0, "eighteen": 25.0}))
     assert names(done) == ["eighteen", "nine", "twenty-seven"]
     assert done.why == (
-        "latency: eighteen 25 ms measured by agents, nine 28 ms measured by client, "
+        "latency: eighteen 25 ms measured by agent fra, nine 28 ms measured by client, "
         "twenty-seven 30 ms guessed from distance (tolerance 10 ms)"
     )
 

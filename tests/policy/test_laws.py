@@ -13,8 +13,9 @@ from gslb.model.place import Location
 from gslb.model.service import Candidate, Site
 from gslb.policy.base import Context
 from gslb.policy.chain import run_chain
+from gslb.policy.measured import AgentRow, AgentTimes, MeasuredTimes
 from gslb.policy.registry import FILTERS
-from tests.policy.values import DOWN, HELD, UNKNOWN, UP, all_down, health, make, service
+from tests.policy.values import DOWN, HELD, UNKNOWN, UP, all_down, health, make, ordered, service
 
 KEYS = (
     "map:office",
@@ -37,6 +38,8 @@ every_filter = pytest.mark.parametrize("name", sorted(FILTERS))
 class Measured:
     """Times that depend on the client's AS number and the site only."""
 
+    generation = 1
+
     def __init__(self, client, agents):
         self.client, self.agents = client, agents
 
@@ -45,6 +48,9 @@ class Measured:
 
     def agent_rtt_ms(self, location, site):
         return self.agents.get((location.asn, site))
+
+    def agent_names(self, location, site):
+        return ("one", "two") if (location.asn, site) in self.agents else ()
 
 
 @st.composite
@@ -85,10 +91,22 @@ times_ = st.dictionaries(
     st.tuples(st.sampled_from((1, 2)), st.sampled_from("abcd")),
     st.sampled_from((1.0, 10.0, 12.0, 25.0)),
 )
-measurements_ = st.builds(Measured, times_, times_)
-health_ = st.fixed_dictionaries(
-    {name: st.sampled_from((UP, UP, DOWN, DOWN, HELD, UNKNOWN)) for name in "abcd"}
-).map(lambda sites: health(**sites))
+agents_ = st.lists(
+    st.builds(
+        lambda location, rtt_ms: AgentRow("agent", location, rtt_ms),
+        locations_,
+        st.dictionaries(st.sampled_from("abcd"), st.sampled_from((1.0, 10.0, 12.0, 25.0))),
+    ),
+    max_size=4,
+).map(lambda rows: MeasuredTimes(agents=AgentTimes(1, tuple(rows))))
+measurements_ = st.one_of(st.builds(Measured, times_, times_), agents_)
+ORDERED = tuple(
+    ordered(kind, state) for kind in ("drain", "down", "up") for state in (UP, DOWN, HELD, UNKNOWN)
+)
+STATES = (UP, UP, DOWN, DOWN, HELD, UNKNOWN, *ORDERED)
+health_ = st.fixed_dictionaries({name: st.sampled_from(STATES) for name in "abcd"}).map(
+    lambda sites: health(**sites)
+)
 contexts_ = st.builds(
     Context,
     service=st.just("www.gslb.shop.example"),
@@ -176,6 +194,22 @@ def test_law_6_a_filter_without_client_prefix_does_not_read_the_address(
 
 @every_filter
 @few
+@given(candidates=candidates_, context=contexts_, other=measurements_)
+def test_a_filter_that_says_so_reads_no_measurements(name, candidates, context, other):
+    policy = make(name)
+    if not policy.reads_measurements:
+        changed = replace(context, measurements=other)
+        assert policy.apply(candidates, changed) == policy.apply(candidates, context)
+        key = policy.client_class(candidates, context.location, context.measurements)
+        assert policy.client_class(candidates, context.location, other) == key
+
+
+def test_latency_alone_reads_measurements():
+    assert [name for name in FILTERS if make(name).reads_measurements] == ["latency"]
+
+
+@every_filter
+@few
 @given(candidates=candidates_, context=contexts_, other=health_)
 def test_only_the_health_filter_reads_health(name, candidates, context, other):
     policy = make(name)
@@ -195,7 +229,8 @@ def build(chain, rule, max_answers=2):
 
 
 @given(chain=chains_, rule=rules_, candidates=candidates_, context=contexts_)
-def test_law_1_a_chain_answers_something_unless_the_rule_says_otherwise(
+@settings(max_examples=300)
+def test_r2_law_1_a_chain_answers_something_unless_the_rule_says_otherwise(
     chain, rule, candidates, context
 ):
     chosen = run_chain([make(name) for name in chain], build(chain, rule), candidates, context)
@@ -203,6 +238,23 @@ def test_law_1_a_chain_answers_something_unless_the_rule_says_otherwise(
     assert bool(chosen.candidates) != (chosen.all_down and rule in ("nodata", "addresses"))
     assert bool(chosen.fixed) == (chosen.all_down and rule == "addresses")
     assert chosen.steps[-1][1].kept == chosen.candidates
+
+
+@given(chain=chains_, rule=rules_, candidates=candidates_, context=contexts_)
+@settings(max_examples=300)
+def test_a_site_that_is_ordered_out_is_answered_only_where_no_other_can_serve(
+    chain, rule, candidates, context
+):
+    chosen = run_chain([make(name) for name in chain], build(chain, rule), candidates, context)
+    states = [UP if one.site is None else context.health.of(one.name) for one in candidates]
+    in_force = [state.order.kind if state.order else None for state in states]
+    looks = "health" in chain
+    free = [s for s, kind in zip(states, in_force, strict=True) if kind not in ("drain", "down")]
+    can_serve = any(state.is_serving for state in free) if looks else bool(free)
+    for one in chosen.candidates:
+        kind = in_force[candidates.index(one)]
+        assert kind not in ("drain", "down") or not can_serve
+        assert kind != "down" or set(in_force) == {"down"}
 
 
 @given(

@@ -4,7 +4,7 @@ import pytest
 
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
 from gslb.policy.ttl import ttl
-from tests.policy.values import DOWN, UNKNOWN, cname, health, service, world
+from tests.policy.values import DOWN, UNKNOWN, cname, health, ordered, service, world
 
 WORLD = world()
 
@@ -72,3 +72,26 @@ def test_equal_flips_name_the_same_site_every_time():
     snapshot = health(us_east=SiteHealth(flip_s=7.0), ap_south=SiteHealth(flip_s=7.0))
     reasons = {ttl(service("health"), order, snapshot)[1] for order in (WORLD, WORLD[::-1])}
     assert reasons == {"ttl: 7 s: ap-south can change in 7.0 s at the earliest"}
+
+
+def test_law_7_an_order_for_good_gets_the_maximum_even_before_the_first_round_of_checks():
+    for kind in ("drain", "up", "down"):
+        assert of(None, us_east=ordered(kind, UNKNOWN)) == (
+            30,
+            "ttl: 30 s, the maximum: no change is due at any site",
+        )
+
+
+@pytest.mark.parametrize("policy", ["health", "geo"])
+@pytest.mark.parametrize(("flip_s", "expected"), [(2.0, 5), (12.0, 12), (100.0, 30)])
+def test_law_7_an_order_that_expires_sooner_shortens_whatever_the_policy_is(
+    policy, flip_s, expected
+):
+    """Orders hold without `health`, too, so their end changes the answer there as well."""
+    drained = ordered("drain", UNKNOWN, until_at=1e9, flip_s=flip_s)
+    assert ttl(service(policy), WORLD, health(us_east=drained))[0] == expected
+
+
+def test_law_7_only_orders_shorten_where_the_policy_does_not_look_at_health():
+    snapshot = health(eu_west=ordered("drain"), us_east=SiteHealth(flip_s=6.0), ap_south=UNKNOWN)
+    assert ttl(service("geo"), WORLD, snapshot)[0] == 30

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
+from gslb.model.order import Order, OrderKind
 from gslb.model.place import Location
 from gslb.model.service import AllDown, Candidate, FilterSpec, Service, Site
 from gslb.policy.base import Context, Filter, Step
@@ -66,6 +68,14 @@ UP = SiteHealth(up=True, flip_s=6.0, reason="")
 DOWN = SiteHealth(up=False, flip_s=4.0, since_at=1_700_000_000.0, reason="HTTP 503")
 UNKNOWN = SiteHealth(up=None)
 HELD = SiteHealth(up=False, since_at=1_700_000_000.0, held=True, reason="HTTP 503")
+
+
+def ordered(kind: str, state: SiteHealth = UP, **more: Any) -> SiteHealth:
+    """A site with an order in force: what its checks say goes on underneath."""
+    told = {"owner": "alice", "reason": "maintenance", **more}
+    until_at, flip_s = told.get("until_at"), told.pop("flip_s", None)
+    assert (until_at is None) == (flip_s is None)
+    return replace(state, order=Order("any", OrderKind(kind), 1, **told), flip_s=flip_s)
 
 
 def health(**sites: SiteHealth) -> HealthSnapshot:

@@ -5,7 +5,18 @@ import socket
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 
+from gslb.model.check import Check
+from gslb.probe.target import Target
+
 LOOPBACK = ip_address("127.0.0.1")
+
+
+def at(address, site="a"):
+    """A target whose own check is of no interest."""
+    return Target(site, address, Check(()))
+
+
+HERE = at(LOOPBACK)
 
 
 class Script:
@@ -38,6 +49,16 @@ class Script:
                 await asyncio.sleep(self.pause_s)
             if not self.repeat:
                 return
+
+
+class Unclosed:
+    """A writer that its script cannot close, so that another may go on."""
+
+    def __init__(self, writer):
+        self.write, self.drain = writer.write, writer.drain
+
+    def close(self):
+        pass
 
 
 @asynccontextmanager

@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 
 from gslb.app.backends import start_backend
 from gslb.errors import StoreError
-from gslb.model.check import Check, HttpCheck, TcpCheck
+from gslb.health.smooth import smooth
+from gslb.model.check import Check, CommandCheck, HttpCheck, TcpCheck
 from gslb.model.service import Site
 from gslb.probe import prober
+from gslb.probe.checks import registry
 from gslb.probe.outcome import Outcome, failed
-from gslb.probe.prober import COALESCE_S, HEARTBEAT_S, Clock, Prober, Target, pick_target
-from gslb.store.memory import MemoryStore
+from gslb.probe.prober import HEARTBEAT_S, PACE_S, Clock, Prober, pace_s
+from gslb.probe.target import Target, pick_target
 from tests.probe.servers import LOOPBACK, Script, free_port, serve
 from tests.probe.virtual import run_virtually
 
 PASSED = Outcome(ok=True, rtt_ms=1.0)
 DEADLINE_S = 5.0
-FAST = Check(TcpCheck(1), interval_s=0.05, timeout_s=0.05, fall=3, rise=2)
+FAST = Check((TcpCheck(1),), interval_s=0.05, timeout_s=0.05, fall=3, rise=2)
 
 
 def site(name="a", check=FAST, address="127.0.0.1"):
@@ -34,7 +36,7 @@ def named(*sites):
 
 
 def tcp(port, **pace):
-    return replace(FAST, kind=TcpCheck(port), **pace)
+    return replace(FAST, kinds=(TcpCheck(port),), **pace)
 
 
 @asynccontextmanager
@@ -49,15 +51,27 @@ async def running(prober):
             await task
 
 
-async def wait_for(store, condition):
-    """The first stored view of the sites that fulfils a condition."""
-    seen = 0
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            seen = await store.changed(seen)
-            for report in await store.snapshot():
-                if condition(report.sites):
-                    return report
+class Recorder:
+    """Takes reports and keeps them all; it fails while `is_broken`."""
+
+    def __init__(self):
+        self.reports = []
+        self.is_broken = False
+        self._came = asyncio.Event()
+
+    async def __call__(self, report):
+        if self.is_broken:
+            raise StoreError("the store is away")
+        self.reports.append(report)
+        self._came.set()
+
+    async def first(self, condition):
+        """The next report whose sites fulfil a condition, or the last one if that does."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (self.reports and condition(self.reports[-1].sites)):
+                self._came.clear()
+                await self._came.wait()
+        return self.reports[-1]
 
 
 # ---------------------------------------------------------------- over real sockets
@@ -67,20 +81,20 @@ def test_a_backend_that_is_killed_is_seen_down_after_fall_checks_and_up_after_ri
     async def run():
         backend = await start_backend("127.0.0.1", 0, site="a")
         kind = HttpCheck(backend.port, path="/healthz", expect_body="ok")
-        store = MemoryStore()
+        store = Recorder()
         loop = asyncio.get_running_loop()
-        checked = site(check=replace(FAST, kind=kind))
+        checked = site(check=replace(FAST, kinds=(kind,)))
         async with running(Prober(named(checked), store, "ns1", clock=Clock(at=loop.time))):
-            report = await wait_for(store, lambda sites: sites["a"].up)
+            report = await store.first(lambda sites: sites["a"].up)
             assert report.sites["a"].rtt_ms > 0
             await backend.stop()
             killed_at = loop.time()
-            down = (await wait_for(store, lambda sites: sites["a"].up is False)).sites["a"]
+            down = (await store.first(lambda sites: sites["a"].up is False)).sites["a"]
             assert down.reason == "connection refused"
             assert down.since_at - killed_at > 2 * 0.95 * 0.05 - 0.01  # fall checks, not fewer
             await backend.start()
             started_at = loop.time()
-            up = (await wait_for(store, lambda sites: sites["a"].up)).sites["a"]
+            up = (await store.first(lambda sites: sites["a"].up)).sites["a"]
             assert up.since_at - started_at > 1 * 0.95 * 0.05 - 0.01  # rise checks, not fewer
             assert up.reason == ""
         await backend.stop()
@@ -91,12 +105,12 @@ def test_a_backend_that_is_killed_is_seen_down_after_fall_checks_and_up_after_ri
 def test_a_site_that_hangs_delays_no_other_and_is_not_asked_twice_at_once():
     async def run():
         hung, well = Script(hold=True), Script(b"", before_request=True)
-        store = MemoryStore()
+        store = Recorder()
         async with serve(hung) as hung_port, serve(well) as well_port:
-            slow = replace(FAST, kind=HttpCheck(hung_port), timeout_s=60.0)
+            slow = replace(FAST, kinds=(HttpCheck(hung_port),), timeout_s=60.0)
             sites = named(site("slow", slow), site("well", tcp(well_port)))
             async with running(Prober(sites, store, "ns1")):
-                report = await wait_for(store, lambda _: well.connections >= 8)
+                report = await store.first(lambda _: well.connections >= 8)
         assert hung.connections == 1
         assert (report.sites["slow"].up, report.sites["well"].up) == (None, True)
 
@@ -105,9 +119,9 @@ def test_a_site_that_hangs_delays_no_other_and_is_not_asked_twice_at_once():
 
 def test_a_dead_site_is_down_with_its_first_result():
     async def run():
-        store = MemoryStore()
+        store = Recorder()
         async with running(Prober(named(site(check=tcp(free_port()))), store, "ns1")):
-            report = await wait_for(store, lambda sites: sites["a"].up is not None)
+            report = await store.first(lambda sites: sites["a"].up is not None)
         view = report.sites["a"]
         assert (view.up, view.rtt_ms, view.reason) == (False, None, "connection refused")
 
@@ -127,12 +141,19 @@ def test_a_dead_site_is_down_with_its_first_result():
 )
 def test_the_first_ipv4_address_stands_for_a_site(addresses, asked):
     checked = Site("a", tuple(map(ip_address, addresses)), check=FAST)
-    assert pick_target(checked) == Target(ip_address(asked), FAST)
+    assert pick_target(checked) == Target("a", ip_address(asked), FAST)
 
 
 def test_a_site_without_check_or_address_is_not_asked():
     assert pick_target(Site("a", (LOOPBACK,))) is None
     assert pick_target(Site("a", (), check=FAST)) is None
+
+
+def test_a_site_without_address_is_asked_if_no_kind_needs_one():
+    own = (TcpCheck(1, address=LOOPBACK), HttpCheck(1, address=LOOPBACK), CommandCheck(("true",)))
+    check = Check(own, need=3)
+    assert pick_target(Site("a", (), check=check)) == Target("a", None, check)
+    assert pick_target(Site("a", (), check=Check((*own, TcpCheck(1))))) is None
 
 
 # ---------------------------------------------------------------- in virtual time
@@ -146,7 +167,8 @@ class Network:
         self.on_the_way = self.most_on_the_way = 0
         self._answer = answer
 
-    async def __call__(self, check, address):
+    async def __call__(self, target, slots):
+        check, address = target.check, target.address
         loop = asyncio.get_running_loop()
         self.asked.append((loop.time(), str(address), check))
         self.on_the_way += 1
@@ -158,21 +180,6 @@ class Network:
 
     def times(self, address="127.0.0.1"):
         return [time for time, asked, _ in self.asked if asked == address]
-
-
-class Recorder(MemoryStore):
-    """A store that keeps all it was given; it fails while `is_broken`."""
-
-    def __init__(self):
-        super().__init__()
-        self.reports = []
-        self.is_broken = False
-
-    async def put(self, report):
-        if self.is_broken:
-            raise StoreError("the store is away")
-        self.reports.append(report)
-        await super().put(report)
 
 
 def probe_virtually(sites, network, *, for_s, draw=lambda: 0.0, meanwhile=None, **options):
@@ -208,10 +215,18 @@ def test_without_jitter_checks_are_one_interval_apart():
 
 def test_jitter_only_shortens_the_interval():
     network = Network()
-    draws = itertools.cycle([0.0, 0.5, 0.75])
+    draws = itertools.chain([0.0, 0.0], itertools.cycle([0.5, 0.75, 0.0]))
     checked = named(site(check=replace(FAST, interval_s=2.0)))
-    probe_virtually(checked, network, for_s=6.0, draw=lambda: next(draws))
-    assert network.times() == pytest.approx([0.0, 1.95, 1.95 + 1.925, 1.95 + 1.925 + 2.0])
+    probe_virtually(checked, network, for_s=8.0, draw=lambda: next(draws))
+    assert network.times() == pytest.approx([0.0, 2.0, 3.95, 3.95 + 1.925, 3.95 + 1.925 + 2.0])
+
+
+def test_the_second_check_comes_at_any_time_within_the_interval():
+    network = Network()
+    draws = itertools.chain([0.0, 0.75], itertools.repeat(0.0))
+    checked = named(site(check=replace(FAST, interval_s=2.0)))
+    probe_virtually(checked, network, for_s=5.0, draw=lambda: next(draws))
+    assert network.times() == [0.0, 0.5, 2.5, 4.5]
 
 
 def test_the_first_round_is_spread_over_a_fifth_of_a_second():
@@ -220,6 +235,16 @@ def test_the_first_round_is_spread_over_a_fifth_of_a_second():
     sites = [site(f"s{n}", replace(FAST, interval_s=60.0), f"127.0.0.{n}") for n in (1, 2, 3)]
     probe_virtually(named(*sites), network, for_s=1.0, draw=lambda: next(draws, 0.0))
     assert [time for time, _, _ in network.asked] == pytest.approx([0.0, 0.05, 0.1])
+
+
+def test_the_first_round_of_many_sites_takes_2500_us_each_but_no_longer_than_the_interval():
+    addresses = [f"127.0.{n // 250}.{n % 250 + 1}" for n in range(2000)]
+    for interval_s, takes_s in ((60.0, 5.0), (1.5, 1.5)):
+        check = replace(FAST, interval_s=interval_s)
+        sites = [site(address, check, address) for address in addresses]
+        network = Network()
+        probe_virtually(named(*sites), network, for_s=takes_s / 2 + 0.001, draw=lambda: 0.5)
+        assert [time for time, _, _ in network.asked] == [takes_s / 2] * 2000
 
 
 def test_a_check_longer_than_its_interval_is_followed_at_once_and_missed_ones_are_not_made_up():
@@ -233,15 +258,60 @@ def test_a_check_longer_than_its_interval_is_followed_at_once_and_missed_ones_ar
     assert network.most_on_the_way == 1
 
 
-def test_constant_work_a_failing_site_is_asked_as_often_as_a_healthy_one():
-    async def fail(check, address):
+def hour_of_checks(dead, **pace):
+    """How often each address is asked in an hour, and how many reports there are. dead: how many
+    sites of ten fail, and take their time over it.
+    """
+
+    async def answer(check, address):
+        if int(address) & 0xFF > dead:
+            return PASSED
+        await asyncio.sleep(check.timeout_s)
         return failed("dead")
 
-    sites = named(site(check=replace(FAST, interval_s=2.0)))
-    well, dead = Network(), Network(fail)
-    probe_virtually(sites, well, for_s=60.0)
-    probe_virtually(sites, dead, for_s=60.0)
-    assert dead.times() == well.times()
+    check = replace(FAST, interval_s=30.0, timeout_s=2.0, **pace)
+    sites = [site(f"s{n}", check, f"127.0.0.{n}") for n in range(1, 11)]
+    network = Network(answer)
+    reports = probe_virtually(named(*sites), network, for_s=3600.0, draw=lambda: 0.5)
+    return [len(network.times(f"127.0.0.{n}")) for n in range(1, 11)], len(reports)
+
+
+def test_r14_the_work_of_an_hour_is_the_same_whatever_fails():
+    """R14: as many checks at 0 %, 50 % and 100 % failing, and as many reports within 10 %."""
+    calm, half, all_dead = (hour_of_checks(dead) for dead in (0, 5, 10))
+    assert calm[0] == half[0] == all_dead[0]
+    assert 3600 / 30 <= calm[0][0] <= 3600 / (30 * 0.95)
+    assert half[1] == pytest.approx(calm[1], rel=0.1)
+    assert all_dead[1] == pytest.approx(calm[1], rel=0.1)
+
+
+def test_r14_the_fast_pace_costs_only_while_a_state_is_in_doubt():
+    calm, dead = hour_of_checks(0, fast_interval_s=1.0), hour_of_checks(10, fast_interval_s=1.0)
+    assert dead[0] == calm[0]  # dead from the start: no doubt
+
+
+def test_while_a_state_is_in_doubt_the_next_check_comes_after_the_fast_interval():
+    async def answer(check, address):
+        now = asyncio.get_running_loop().time()
+        return failed("dead") if 15.0 < now < 45.0 else PASSED
+
+    network = Network(answer)
+    check = replace(FAST, interval_s=10.0, fast_interval_s=2.0, fall=3, rise=2)
+    reports = probe_virtually(named(site(check=check)), network, for_s=75.0)
+    fast_down, fast_up = [20.0, 22.0, 24.0], [54.0, 56.0]
+    assert network.times() == [0.0, 10.0, *fast_down, 34.0, 44.0, *fast_up, 66.0]
+    changes = {view.since_at for view in (report.sites["a"] for report in reports)}
+    assert changes == {0.0, 24.0, 56.0}
+
+
+def test_one_result_that_agrees_ends_the_fast_pace():
+    async def answer(check, address):
+        return failed("hiccup") if asyncio.get_running_loop().time() == 10.0 else PASSED
+
+    network = Network(answer)
+    check = replace(FAST, interval_s=10.0, fast_interval_s=1.0)
+    probe_virtually(named(site(check=check)), network, for_s=35.0)
+    assert network.times() == [0.0, 10.0, 11.0, 21.0, 31.0]
 
 
 def test_checks_on_the_way_are_bounded():
@@ -251,7 +321,13 @@ def test_checks_on_the_way_are_bounded():
 
     sites = [site(f"s{n}", replace(FAST, interval_s=1.0), f"127.0.0.{n}") for n in range(1, 21)]
     network = Network(slow)
-    probe_virtually(named(*sites), network, for_s=0.9, concurrency=3)
+
+    async def ask(kind, target, timeout_s):
+        return await network(target, None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "CHECKS", {TcpCheck: ask})
+        probe_virtually(named(*sites), registry.run_check, for_s=0.9, concurrency=3)
     assert network.most_on_the_way == 3
     assert len(network.asked) == 20
 
@@ -275,13 +351,13 @@ def test_a_site_that_dies_is_reported_within_fall_intervals_and_a_timeout(
         return failed("dead")
 
     chance = itertools.cycle(draws)
-    check = Check(TcpCheck(1), interval_s=1.0, timeout_s=timeout_s, fall=fall)
+    check = Check((TcpCheck(1),), interval_s=1.0, timeout_s=timeout_s, fall=fall)
     reports = probe_virtually(
         named(site(check=check)), Network(mortal), for_s=15.0, draw=lambda: next(chance)
     )
     first_down = next(report for report in reports if report.sites["a"].up is False)
     assert first_down.sites["a"].streak == 0
-    assert first_down.at <= dies_at + fall * 1.0 + timeout_s + COALESCE_S + 1e-9
+    assert first_down.at <= dies_at + fall * 1.0 + timeout_s + PACE_S + 1e-9
     assert first_down.at >= dies_at + (fall - 1) * 0.95
 
 
@@ -290,13 +366,28 @@ def test_reports_are_at_least_50_ms_and_at_most_a_second_apart():
     draws = itertools.cycle(n / 41 for n in range(41))
     reports = probe_virtually(named(*sites), Network(), for_s=1.0, draw=lambda: next(draws))
     gaps = [b.at - a.at for a, b in itertools.pairwise(reports)]
-    assert min(gaps) >= COALESCE_S - 1e-9
+    assert min(gaps) >= PACE_S - 1e-9
     assert len(reports) > 15
 
     calm = named(site(check=replace(FAST, interval_s=60.0)))
     reports = probe_virtually(calm, Network(), for_s=10.0)
     gaps = [b.at - a.at for a, b in itertools.pairwise(reports)]
-    assert max(gaps) <= HEARTBEAT_S + COALESCE_S + 1e-9
+    assert max(gaps) <= HEARTBEAT_S + PACE_S + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("sites", "gap_s"), [(0, 0.05), (250, 0.05), (1000, 0.2), (2000, 0.4), (50_000, 1.0)]
+)
+def test_the_more_sites_the_rarer_the_reports(sites, gap_s):
+    assert pace_s(sites) == pytest.approx(gap_s)
+
+
+def test_reports_on_many_sites_are_as_far_apart_as_their_pace():
+    sites = [site(f"s{n}", address=f"127.0.{n // 250}.{n % 250 + 1}") for n in range(500)]
+    draws = itertools.cycle(n / 41 for n in range(41))
+    reports = probe_virtually(named(*sites), Network(), for_s=1.05, draw=lambda: next(draws))
+    gaps = [b.at - a.at for a, b in itertools.pairwise(reports)]
+    assert gaps == pytest.approx([0.1] * 10)
 
 
 def test_reports_carry_agent_boot_and_a_growing_sequence():
@@ -306,20 +397,122 @@ def test_reports_carry_agent_boot_and_a_growing_sequence():
     assert [report.sequence for report in reports] == list(range(1, len(reports) + 1))
 
 
-def test_a_report_keeps_the_last_connect_time_over_failures():
-    outcomes = iter([Outcome(True, 3.0), failed("refused"), failed("status", 4.0)])
+def views_of(outcomes):
+    """What is reported of a site after each of some outcomes."""
+    left = iter(outcomes)
 
     async def answer(check, address):
-        return next(outcomes)
+        return next(left)
 
     check = replace(FAST, interval_s=1.0)
-    reports = probe_virtually(named(site(check=check)), Network(answer), for_s=2.5)
-    views = [(view.rtt_ms, view.streak, view.reason) for view in (r.sites["a"] for r in reports)]
-    assert list(dict.fromkeys(views[1:])) == [
-        (3.0, 0, ""),
-        (3.0, 1, "refused"),
-        (4.0, 2, "status"),
+    for_s = len(outcomes) - 0.5
+    reports = probe_virtually(named(site(check=check)), Network(answer), for_s=for_s)
+    at = [report.at for report in reports]
+    return [
+        reports[max(i for i, t in enumerate(at) if t < n + 0.9)].sites["a"]
+        for n in range(len(outcomes))
     ]
+
+
+def test_reported_times_are_smoothed_and_kept_over_failures():
+    views = views_of(
+        [
+            Outcome(ok=True, rtt_ms=10.0, first_byte_ms=30.0),
+            Outcome(ok=True, rtt_ms=20.0, first_byte_ms=20.0),
+            failed("refused"),
+            Outcome(ok=False, rtt_ms=10.0, reason="status"),
+        ]
+    )
+    first_byte_ms = smooth(30.0, 20.0)
+    assert [(view.rtt_ms, view.first_byte_ms, view.samples) for view in views] == [
+        (10.0, 30.0, 1),
+        (20.0, first_byte_ms, 2),
+        (20.0, first_byte_ms, 2),
+        (smooth(20.0, 10.0), first_byte_ms, 3),
+    ]
+    assert [(view.streak, view.reason) for view in views] == [
+        (0, ""),
+        (0, ""),
+        (1, "refused"),
+        (2, "status"),
+    ]
+
+
+def test_samples_are_counted_up_to_255():
+    assert [view.samples for view in views_of([PASSED] * 258)][-5:] == [254, 255, 255, 255, 255]
+
+
+def test_the_end_of_the_last_certificate_that_was_shown_is_reported():
+    views = views_of(
+        [
+            failed("refused"),
+            Outcome(ok=True, certificate_until_at=100.0),
+            failed("refused"),
+            Outcome(ok=True, certificate_until_at=900.0),
+        ]
+    )
+    assert [view.certificate_until_at for view in views] == [None, 100.0, 100.0, 900.0]
+
+
+# ---------------------------------------------------------------- canaries
+
+
+def canary(number, **pace):
+    return Check((TcpCheck(number, address=ip_address("192.0.2.1")),), interval_s=1.0, **pace)
+
+
+def test_canaries_are_counted_with_rise_and_fall_and_are_no_sites():
+    async def answer(check, address):
+        now = asyncio.get_running_loop().time()
+        if check.kinds[0].port == 1 and 2.5 < now < 6.5:
+            return failed("gone")
+        return PASSED
+
+    pair = [canary(number, fall=2, rise=2) for number in (1, 2)]
+    reports = probe_virtually(named(site()), Network(answer), for_s=10.0, canaries=pair)
+    assert all(report.sites.keys() == {"a"} for report in reports)
+    changes = [
+        (after_.at, after_.canaries)
+        for before, after_ in itertools.pairwise(reports)
+        if before.canaries != after_.canaries
+    ]
+    assert [counts for _, counts in changes] == [(1, 2), (2, 2)]
+    assert [at for at, _ in changes] == pytest.approx([4.0, 8.0], abs=2 * PACE_S)
+
+
+def test_a_canary_without_a_result_counts_as_up():
+    async def hang(check, address):
+        await asyncio.sleep(1.0)
+        return failed("gone")
+
+    reports = probe_virtually(named(), Network(hang), for_s=1.5, canaries=[canary(1), canary(2)])
+    assert (reports[0].canaries, reports[-1].canaries) == ((2, 2), (0, 2))
+
+
+def test_without_canaries_none_is_counted():
+    assert probe_virtually(named(site()), Network(), for_s=0.2)[-1].canaries == (0, 0)
+
+
+def test_reconfigure_keeps_canaries_that_are_still_wanted_and_stops_the_others():
+    async def answer(check, address):
+        return failed("gone")
+
+    async def reload(probing, store):
+        await after(3.5)
+        assert store.reports[-1].canaries == (0, 2)
+        probing.reconfigure(named(), [canary(3), canary(2)])
+        await after(3.5)
+        assert probing._count_canaries() == (1, 2)  # the new one has no result yet
+
+    network = Network(answer)
+    probe_virtually(named(), network, for_s=6.2, meanwhile=reload, canaries=[canary(1), canary(2)])
+    asked = [(time, check.kinds[0].port) for time, _, check in network.asked]
+    assert [time for time, port in asked if port == 1] == [0.0, 1.0, 2.0, 3.0]
+    assert [time for time, port in asked if port == 2] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert [time for time, port in asked if port == 3] == [3.5, 4.5, 5.5]
+
+
+# ---------------------------------------------------------------- a store that fails
 
 
 def test_a_store_that_fails_delays_no_check_and_is_logged_once(caplog):
@@ -341,6 +534,29 @@ def test_a_store_that_fails_delays_no_check_and_is_logged_once(caplog):
         "reports are not stored: the store is away",
         "reports are stored again",
     ]
+
+
+def test_a_store_that_hangs_delays_no_check_and_gets_the_newest_report_afterwards():
+    network = Network()
+    sent = []
+
+    async def hang(report):
+        sent.append(report)
+        await asyncio.sleep(4.25)
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        clock = Clock(at=loop.time, draw=lambda: 0.0)
+        checked = named(site(check=replace(FAST, interval_s=1.0)))
+        async with running(Prober(checked, hang, "ns1", clock=clock)):
+            await asyncio.sleep(8.5)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prober, "run_check", network)
+        run_virtually(run())
+    assert network.times() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert [report.at for report in sent] == pytest.approx([0.0, 4.3], abs=0.01)
+    assert sent[1].sites["a"].samples == 5
 
 
 # ---------------------------------------------------------------- reconfiguration
@@ -382,7 +598,8 @@ def test_reconfigure_forgets_removed_sites_and_stops_their_checks():
     ("changed", "is_kept"),
     [
         pytest.param(site(check=replace(FAST, interval_s=50.0, fall=9)), True, id="pace"),
-        pytest.param(site(check=replace(FAST, kind=TcpCheck(2))), False, id="port"),
+        pytest.param(site(check=replace(FAST, kinds=(TcpCheck(2),))), False, id="port"),
+        pytest.param(site(check=replace(FAST, need=0)), False, id="need"),
         pytest.param(site(address="127.0.0.9"), False, id="address"),
     ],
 )
@@ -404,7 +621,7 @@ def test_reconfigure_keeps_the_state_only_if_the_same_is_asked(changed, is_kept)
 
 def test_reconfigure_before_the_run_changes_what_is_asked():
     async def run():
-        probing = Prober(named(site("a")), MemoryStore(), "ns1")
+        probing = Prober(named(site("a")), Recorder(), "ns1")
         probing.reconfigure(named(site("b", address="127.0.0.2")))
         async with running(probing):
             await asyncio.sleep(1.0)
@@ -418,7 +635,7 @@ def test_reconfigure_before_the_run_changes_what_is_asked():
 
 def test_every_task_is_named_and_ends_with_the_run():
     async def run():
-        probing = Prober(named(site("a"), site("b")), MemoryStore(), "ns1")
+        probing = Prober(named(site("a"), site("b")), Recorder(), "ns1")
         async with running(probing):
             await asyncio.sleep(0.5)
             names = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}

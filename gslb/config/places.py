@@ -1,0 +1,78 @@
+"""Files that the configuration names and something else reads: are they where they should be?"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from gslb.config.build import BUNDLED
+from gslb.config.build_health import REDIS_FILES, SECRET_FILES, resolve
+from gslb.config.files import tell
+from gslb.config.finding import Finding
+from gslb.config.schema import MainFile
+
+_OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
+
+
+def look_at_places(main: MainFile, base: Path) -> tuple[list[Path], list[Finding]]:
+    """The files that matter besides those that are read here, so that a change of one can be seen;
+    and what is wrong with them. base: the main file's directory.
+    """
+    databases = [resolve(base, name) for name in main.geo.database if name != BUNDLED]
+    secrets = [resolve(base, name) for _, name in _redis_files(main)]
+    findings = (
+        *_check_databases(main, base),
+        *_check_redis_files(main, base),
+        *_check_state_dir(main, base),
+    )
+    return databases + secrets, list(findings)
+
+
+def _check_databases(main: MainFile, base: Path) -> Iterator[Finding]:
+    for index, name in enumerate(main.geo.database):
+        if name != BUNDLED and (reason := _why_missing(resolve(base, name))):
+            found = f"{name}: {reason}; allowed: bundled, or the path of an mmdb file"
+            yield Finding(("geo", "database", index), found)
+
+
+def _redis_files(main: MainFile) -> Iterator[tuple[str, str]]:
+    """Key and path of each file that is given under redis."""
+    for key in REDIS_FILES:
+        name = getattr(main.redis, key)
+        if name is not None:
+            yield key, name
+
+
+def _check_redis_files(main: MainFile, base: Path) -> Iterator[Finding]:
+    """No name is repeated: where it is mistaken, it can be the password itself."""
+    for key, name in _redis_files(main):
+        path = resolve(base, name)
+        if reason := _why_missing(path):
+            found = f"{reason}; a path is absolute, or relative to the main file"
+            yield Finding(("redis", key), found)
+        elif key in SECRET_FILES and path.stat().st_mode & _OTHERS_MAY_READ:
+            found = "other users may read the file; chmod 600 keeps it to its owner"
+            yield Finding(("redis", key), found, is_warning=True)
+
+
+def _check_state_dir(main: MainFile, base: Path) -> Iterator[Finding]:
+    """It may be missing: it is made when something is kept."""
+    if main.state_dir is None:
+        return
+    try:
+        path = resolve(base, main.state_dir)
+        reason = "is not a directory" if path.exists() and not path.is_dir() else ""
+    except OSError as error:
+        reason = tell(error)
+    if reason:
+        yield Finding(("state_dir",), f"{main.state_dir}: {reason}")
+
+
+def _why_missing(path: Path) -> str:
+    try:
+        if path.is_file():
+            return ""
+        return "is not a regular file" if path.exists() else "there is no such file"
+    except OSError as error:
+        return tell(error)
