@@ -15,14 +15,14 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-dns fuzz geodata docs requirements clean
+.PHONY: help demo test check format bench-dns bench-failover fuzz geodata docs requirements clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: $(RUN) ## run one name server, three regions and probes on loopback; ARGS=--tour walks through it
+demo: $(RUN) ## run a name server, three regions and three agents on loopback; ARGS="--tour --redis" walks through it
 	@$(BIN)/gslb demo $(ARGS)
 
 test: check ## everything: make check, all tests, branch coverage
@@ -43,6 +43,9 @@ format: $(DEV) ## format the sources and mend what ruff can mend
 
 bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers; writes JSON
 	@$(BIN)/python -m tests.bench.dns $(ARGS)
+
+bench-failover: $(DEV) ## from a backend's death to the first answer without it, over 30 kills, and back
+	@$(BIN)/python -m tests.bench.failover $(ARGS)
 
 fuzz: $(DEV) ## ten minutes of bad messages; ARGS="--seconds 60" for less
 	@$(BIN)/python -m tests.fuzz.wire $(or $(ARGS),--seconds 600)

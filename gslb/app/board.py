@@ -201,12 +201,12 @@ def _draw_sites(rows: Sequence[Row]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("since", "TTL up to", "answers", "per s"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("why")
     for number, row in enumerate(rows, start=1):
         state = Text(row.state, style=_STYLES[row.state])
         cells = (tell_age(row.since_s), tell_horizon(row.flip_s), f"{row.answers:,}")
         table.add_row(
-            str(number), row.name, state, *cells, f"{row.answers_per_s:.1f}", Text(row.reason)
+            str(number), row.name, state, *cells, f"{row.answers_per_s:.1f}", _cut(row.reason)
         )
     return table
 
@@ -216,15 +216,20 @@ def _draw_agents(voices: Sequence[Voice]) -> Table:
     for name in ("agent", "vote"):
         table.add_column(name, no_wrap=True)
     table.add_column("heard", justify="right", no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("why")
     for voice in voices:
         vote = Text("yes", style="green") if voice.has_vote else Text("no", style="bold red")
-        table.add_row(voice.name, vote, tell_age(voice.age_s), Text(voice.why))
+        table.add_row(voice.name, vote, tell_age(voice.age_s), _cut(voice.why))
     return table
 
 
 def _make_table() -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+
+
+def _cut(text: str) -> Text:
+    """A cell that ends where the terminal does, and is the only one to be made narrower."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 # ---------------------------------------------------------------- in a pipe

@@ -14,39 +14,40 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gslb.app.clock import Clocks
 from gslb.app.herald import Herald
-from gslb.app.keeper import Keeper, Known, restore
+from gslb.app.keeper import Keeper, Known, forget_future, restore
+from gslb.app.order_book import OrderBook, tell_order
 from gslb.app.own_probes import OwnProbes
 from gslb.app.peers import Peers
-from gslb.app.store_reader import FIRST_RETRY_S, LAST_RETRY_S, StoreReader, StoreState
+from gslb.app.store_reader import StoreReader, StoreState
+from gslb.app.turns import run_in_turns
 from gslb.errors import ReportError, StoreError
 from gslb.health.changes import list_changes
 from gslb.health.evidence import Evidence, Heard
 from gslb.health.intake import Intake, Moment
 from gslb.health.merge import merge, merge_in_slices
-from gslb.health.orders import forget_orders, pick_orders
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.event import Event, EventKind
 from gslb.model.order import Order
 from gslb.model.system import System
 from gslb.policy.measured import AgentTimes, revise_times
 from gslb.store.base import HealthStore, Holding
-from gslb.store.envelope import unseal
+from gslb.store.envelope import unseal_in_slices
+from gslb.store.payload import Texts
 from gslb.store.state_dir import StateDir
 
 MERGE_EVERY_S = 1.0
 MERGE_PAUSE_S = 0.05
 SWAP_PAUSE_S = 0.2
 REVISE_EVERY_S = 10.0
-SLICE_SITES = 32
-"""Sites that are merged before queries have their turn: half a millisecond with ten agents."""
+SLICE_SITES = 8
+"""Sites between two looks at the clock: a tenth of a millisecond of merging with ten agents."""
 
 
 class Outlet(NamedTuple):
@@ -78,17 +79,15 @@ class Follower:
         self._news = asyncio.Event()
         self._times_are_due = asyncio.Event()
         self._sealed: dict[str, bytes] = {}
+        self._texts: dict[str, Texts] = {}
         self._intake = Intake(system.health.stale_after_s)
-        self._kept_orders: Mapping[str, Order] = {}
+        self._book = OrderBook(system, store)
         self._applied: dict[Order, float] = {}
         self._told_alerts: tuple[str, ...] = ()
         self._judged: Sequence[Heard] = ()
-        self._unstored: tuple[Order, ...] = ()
-        self._is_lacking = asyncio.Event()
-        self._order_failure = ""
         self.health = HealthSnapshot()
         self.times = AgentTimes()
-        self.own = OwnProbes(system, self._news.set, self._clocks)
+        self.own = OwnProbes(system, self._news.set, self._states, self._clocks)
         self.peers = Peers(system.node)
         self._reader = StoreReader(
             store, self._agent_names, self._take_up, tell=herald.tell, clocks=self._clocks
@@ -101,12 +100,8 @@ class Follower:
 
     @property
     def orders(self) -> Mapping[str, Order]:
-        """The order of each site that has one, in force or not; one in the file that is in force
-        beats any other.
-        """
-        at = self._clocks.wall()
-        in_file = {order.site: order for order in self.system.orders if order.is_in_force(at)}
-        return {**self._kept_orders, **in_file}
+        """The order of each site that has one, in force or not."""
+        return self._book.orders(self._clocks.wall())
 
     @property
     def drops(self) -> Counter[tuple[str, str]]:
@@ -132,8 +127,8 @@ class Follower:
         found = list(self._own_alerts())
         if not self.store_state.is_connected and self.system.store != "memory":
             found.append(f"the store is away: {self.store_state.error}")
-        elif self._order_failure:
-            found.append(f"orders are not stored, others do not obey them: {self._order_failure}")
+        elif self._book.failure:
+            found.append(f"orders are not stored, others do not obey them: {self._book.failure}")
         return tuple(found)
 
     def count(self) -> Counter[str]:
@@ -153,9 +148,11 @@ class Follower:
     def reconfigure(self, system: System) -> HealthSnapshot:
         """Follows another configuration from now on; the health of its sites."""
         self.system = system
+        self._book.reconfigure(system)
         self.own.reconfigure(system)
         self._intake.stale_after_s = system.health.stale_after_s
         self._sealed.clear()  # what was refused may be welcome now
+        self._texts.clear()
         before = self.health
         self.health = merge(self._evidence(), system.sites, system.health, before)
         self._tell_swap(before)
@@ -165,15 +162,11 @@ class Follower:
 
     async def keep_order(self, order: Order) -> str:
         """Obeys an order from now on; why the store does not have it yet, empty when it has."""
-        self._kept_orders, _ = pick_orders(self._kept_orders, (order,))
-        self.herald.tell(_tell_order(order, self._clocks.wall()))
+        self._book.keep(order)
+        self.herald.tell(tell_order(order, self._clocks.wall()))
         self._merge_now()
         self._note_change()
-        try:
-            await self._store.put_order(order)
-        except StoreError as error:
-            return str(error)
-        return ""
+        return await self._book.store(order)
 
     # ------------------------------------------------------------ what goes on
 
@@ -182,7 +175,7 @@ class Follower:
         runs = {
             "health": self._keep_merging,
             "store": self._reader.run,
-            "orders to the store": self._keep_storing_orders,
+            "orders to the store": self._book.run,
             "own probes": self.own.run,
             "measured times": self._keep_revising,
             "word to the others": self._keep_publishing,
@@ -199,7 +192,8 @@ class Follower:
             self._news.clear()
             before = self.health
             busy_s = await self._merge_in_turns()
-            pause_s = MERGE_PAUSE_S if self.health is before else SWAP_PAUSE_S
+            is_calm = self.health.generation == before.generation
+            pause_s = MERGE_PAUSE_S if is_calm else SWAP_PAUSE_S
             await asyncio.sleep(max(pause_s, 9 * busy_s))
 
     async def _merge_in_turns(self) -> float:
@@ -208,17 +202,7 @@ class Follower:
         steps = merge_in_slices(
             evidence, system.sites, system.health, before, slice_sites=SLICE_SITES
         )
-        loop, busy_s = asyncio.get_running_loop(), 0.0
-        while True:
-            started = loop.time()
-            try:
-                next(steps)
-            except StopIteration as end:
-                merged: HealthSnapshot = end.value
-                break
-            finally:
-                busy_s += loop.time() - started
-            await asyncio.sleep(0)
+        merged, busy_s = await run_in_turns(steps)
         if self.system is system and self.health is before:
             self._swap(merged)
             self._tell_alerts()
@@ -236,8 +220,9 @@ class Follower:
         if merged is before:
             return
         self.health = merged
-        self._outlet.health(merged)
-        self._tell_swap(before)
+        if merged.generation != before.generation:
+            self._outlet.health(merged)
+            self._tell_swap(before)
 
     def _tell_swap(self, before: HealthSnapshot) -> None:
         at = self._clocks.wall()
@@ -293,6 +278,11 @@ class Follower:
             if alert not in self._told_alerts:
                 self.herald.tell(Event(EventKind.ALERT_OVER, at, fields={"alert": alert}))
 
+    def _states(self) -> dict[str, bool]:
+        """The sites whose state is known."""
+        sites = self.health.sites.items()
+        return {name: site.up for name, site in sites if site.up is not None}
+
     def _tell_own_probes(self) -> None:
         kind = EventKind.OWN_PROBES_BEGAN if self.own.is_active else EventKind.OWN_PROBES_ENDED
         self.herald.tell(Event(kind, self._clocks.wall()))
@@ -314,49 +304,29 @@ class Follower:
         for name, octets in holding.reports.items():
             if self._sealed.get(name) != octets:
                 self._sealed[name] = octets
-                self._take_report(name, octets)
-                await asyncio.sleep(0)  # a large report takes milliseconds: queries have their turn
+                await self._take_report(name, octets)
+                await asyncio.sleep(0)
         at = self._clocks.wall()
-        found = forget_orders({order.site: order for order in holding.orders}, at)
-        kept, missing = pick_orders(forget_orders(self._kept_orders, at), found.values())
-        if kept is not self._kept_orders:
-            self._kept_orders = kept
+        if self._book.take(holding.orders, at):
             self._note_change()
-        self.peers.take(holding.nodes, self.health, at, self.system.digest)
+        self.peers.take(holding.nodes, self.health, at, self.system.shared_digest)
         self._news.set()
-        self._unstored = missing
-        if missing:
-            self._is_lacking.set()
-        else:
-            self._order_failure = ""
 
-    def _take_report(self, name: str, octets: bytes) -> None:
+    async def _take_report(self, name: str, octets: bytes) -> None:
         agent = self.system.agents.get(name)
         if agent is None:  # a reload came between
             return
         try:
-            report = unseal(octets, agent)
+            known = self._texts.get(name, {})
+            steps = unseal_in_slices(octets, agent, known, slice_sites=SLICE_SITES)
+            (report, self._texts[name]), _ = await run_in_turns(steps)
         except ReportError as error:
             self._intake.count(name, error.drop)
-        else:
-            if not self._intake.take(agent, report, self._moment(), self.system.sites):
-                self.restored_at = None
-
-    async def _keep_storing_orders(self) -> None:
-        """Writes the orders that the store lacks whenever there are any (law 3)."""
-        pause_s = FIRST_RETRY_S
-        while True:
-            await self._is_lacking.wait()
-            self._is_lacking.clear()
-            try:
-                for order in self._unstored:
-                    await self._store.put_order(order)
-            except StoreError as error:
-                self._order_failure = str(error)
-                await asyncio.sleep(random.uniform(0, pause_s))  # full jitter (R23)
-                pause_s = min(2 * pause_s, LAST_RETRY_S)
-            else:
-                self._order_failure, pause_s = "", FIRST_RETRY_S
+            return
+        if self.system.agents.get(name) != agent:  # a reload came between
+            return
+        if not self._intake.take(agent, report, self._moment(), self.system.sites):
+            self.restored_at = None
 
     async def _keep_publishing(self) -> None:
         """Tells the other name servers what this one sees, once a second (R24).
@@ -370,7 +340,7 @@ class Follower:
 
     async def _publish(self) -> None:
         octets = self.peers.compose(
-            self.health, self.orders.values(), self._clocks.wall(), self.system.digest
+            self.health, self.orders.values(), self._clocks.wall(), self.system.shared_digest
         )
         with suppress(StoreError):  # the reader tells that it is away
             await self._store.put_node(self.system.node, octets)
@@ -404,22 +374,10 @@ class Follower:
         found = restore(folder)
         if found is not None:
             known, self.restored_at = found
-            self.health = known.health
-            self._kept_orders = {order.site: order for order in known.orders}
+            self.health = forget_future(known.health, self._clocks.steady())
+            self._book.restore(known.orders)
             self._intake.load(known.intake, self._moment(), self.restored_at)
         return Keeper(folder, self._known)
 
     def _known(self) -> Known:
-        orders = tuple(self._kept_orders.values())
-        return Known(self.health, orders, self._intake.dump(self._moment()))
-
-
-def _tell_order(order: Order, at: float) -> Event:
-    fields: dict[str, Any] = {
-        "order": order.kind.value,
-        "owner": order.owner,
-        "reason": order.reason,
-        "until_at": order.until_at,
-        "version": order.version,
-    }
-    return Event(EventKind.ORDER_GIVEN, at, order.site, fields)
+        return Known(self.health, self._book.kept, self._intake.dump(self._moment()))

@@ -23,6 +23,7 @@ def describe_health(follower: Follower) -> dict[str, Any]:
     store = follower.store_state
     return {
         "health_generation": health.generation,
+        "shared_configuration": system.shared_digest,
         "alerts": [*health.alerts, *follower.alerts()],
         "sites": {
             name: _describe_site(site, health.of(name), follower)

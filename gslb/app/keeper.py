@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 from gslb.errors import StoreError
@@ -78,6 +79,28 @@ def restore(folder: StateDir) -> tuple[Known, float] | None:
     except (ValueError, RecursionError) as error:
         log.warning("health on the disk cannot be used", cause=str(error))
         return None
+
+
+def forget_future(health: HealthSnapshot, at: float) -> HealthSnapshot:
+    """The same with no time later than at, in Unix seconds.
+
+    The clock may have been ahead when it was kept, and what lies ahead would hold up withdrawals
+    and returns until it has come (R20).
+    """
+    sites = {
+        name: replace(
+            one,
+            since_at=min(one.since_at, at),
+            well_since_at=_earlier(one.well_since_at, at),
+            withdrawn_at=_earlier(one.withdrawn_at, at),
+        )
+        for name, one in health.sites.items()
+    }
+    return replace(health, sites=MappingProxyType(sites))
+
+
+def _earlier(moment: float | None, at: float) -> float | None:
+    return None if moment is None else min(moment, at)
 
 
 class Keeper:

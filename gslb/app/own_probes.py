@@ -4,12 +4,13 @@ Laws:
 1. Without declared agents they always run, if they are not configured away.
 2. With agents they begin when the last one has fallen silent, or none is heard within START_S of
    the start, and end as soon as one is heard. What they saw counts only while they run.
+3. They begin with what was known of the sites, so one failed check takes nothing down.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gslb.app.clock import Clocks
 from gslb.health.evidence import Heard
@@ -23,11 +24,21 @@ START_S = 5.0
 
 
 class OwnProbes:
-    """Runs a prober while it is needed. news: called after each of its reports."""
+    """Runs a prober while it is needed.
 
-    def __init__(self, system: System, news: Callable[[], None], clocks: Clocks) -> None:
+    news: called after each of its reports. known: the states that sites are known to have.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        news: Callable[[], None],
+        known: Callable[[], Mapping[str, bool]],
+        clocks: Clocks,
+    ) -> None:
         self._system = system
         self._news = news
+        self._known = known
         self._clocks = clocks
         self._started = clocks.now()
         self._was_heard = False
@@ -85,6 +96,7 @@ class OwnProbes:
         self._prober = Prober(
             system.sites, self._take, system.node, canaries=system.health.canaries
         )
+        self._prober.begin_with(self._known())
         try:
             async with asyncio.TaskGroup() as group:
                 probing = group.create_task(self._prober.run(), name="own probes")

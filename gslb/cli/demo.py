@@ -35,8 +35,7 @@ def demo(
 ) -> None:
     """Run a name server, three regions and three probe agents on this machine, until q or Ctrl-C.
 
-    Keys stop regions, make an agent lie or die, drain a region and kill Redis; --tour does all of
-    that by itself and says what it saw.
+    Keys make things go wrong and mend them; --tour does so by itself and judges what it sees.
     """
     if as_json and not tour:
         raise typer.BadParameter("the live table has no JSON; use it with --tour")

@@ -113,7 +113,7 @@ def _describe_nodes(told: Told, at: float) -> list[Styled]:
         if name == told["node"]:
             continue
         text = f"{escape(name)}, heard {tell_age(max(0.0, at - node['at']))} ago"
-        if node["configuration"] != told["configuration"]:
+        if node["configuration"] != told["shared_configuration"]:
             lines.append((f"{text}, configuration {escape(str(node['configuration']))}", "yellow"))
         else:
             lines.append(text)

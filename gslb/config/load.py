@@ -41,6 +41,7 @@ from gslb.zone.compile import ZoneFault, compile_zone
 from gslb.zone.tree import Zone
 
 DIGEST_DIGITS = 12
+_SHARED_KEYS = ("geo", "health", "zones", "sites", "agents", "orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def load(path: Path, *, at: float | None = None) -> Configuration:
         build_system(main.entry, main.base),
         zones=tuple(zone.source for zone in zones),
         files=tuple(str(found) for found in (*(one.path for one in desk.contents), *desk.places)),
-        digest=_digest(desk.contents),
+        digest=_digest(one.octets for one in desk.contents),
+        shared_digest=_shared_digest(main.entry, desk.contents[1:]),
     )
     return Configuration(system, tuple(zones), tuple(_without_echoes(sorted(desk.warnings))))
 
@@ -120,11 +122,17 @@ def _without_echoes(problems: Iterable[Problem]) -> list[Problem]:
     return list(firsts.values())
 
 
-def _digest(contents: Iterable[Content]) -> str:
+def _digest(parts: Iterable[bytes]) -> str:
     sha = hashlib.sha256()
-    for content in contents:
-        sha.update(len(content.octets).to_bytes(8, "big") + content.octets)
+    for octets in parts:
+        sha.update(len(octets).to_bytes(8, "big") + octets)
     return sha.hexdigest()[:DIGEST_DIGITS]
+
+
+def _shared_digest(main: MainFile, others: Iterable[Content]) -> str:
+    """The digest of what name servers of one system share: not of who and where each of them is."""
+    shared = main.model_dump(include=set(_SHARED_KEYS))
+    return _digest([repr(shared).encode(), *(one.octets for one in others)])
 
 
 def _load_main(desk: _Desk, path: Path, at: float) -> _Main | None:

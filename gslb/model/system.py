@@ -141,7 +141,7 @@ class System:
     health is kept across restarts, None keeps none. orders: those that stand in the configuration.
     files: every file that was read, absolute paths, so that a change of one can be seen.
     digest: the first 12 hexadecimal digits of a SHA-256 over their content: the configuration's
-    generation.
+    generation. shared_digest: the same over what all name servers of one system have in common.
     """
 
     node: str
@@ -163,3 +163,4 @@ class System:
     events: EventSettings = EventSettings()
     files: tuple[str, ...] = ()
     digest: str = ""
+    shared_digest: str = ""

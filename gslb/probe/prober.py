@@ -136,6 +136,16 @@ class Prober:
         self._start_idle()
         self._has_news.set()
 
+    def begin_with(self, states: Mapping[str, bool]) -> None:
+        """Take these states as true of sites without a result yet, so that `fall` and `rise` hold
+        from the first result on. They are not reported before there is one.
+        """
+        at = self._clock.at()
+        for name, up in states.items():
+            watch = self._sites.get(name)
+            if watch is not None and watch.track.up is None:
+                watch.track = Track(up=up, since_at=at)
+
     async def run(self) -> None:
         """Probe until cancelled."""
         assert self._group is None, "a prober runs once at a time"

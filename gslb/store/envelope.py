@@ -15,6 +15,7 @@ r"""A report to signed octets and back: who may speak is proved before anything 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Generator
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -24,7 +25,7 @@ from gslb.errors import ReportError
 from gslb.model.agent import Agent
 from gslb.model.report import Report
 from gslb.store.base import MAX_OCTETS
-from gslb.store.payload import dump_report, load_report
+from gslb.store.payload import MAX_SITES, Texts, dump_report, load_report_in_slices
 
 MAGIC = b"GSLB1"
 SIGNATURE_OCTETS = 64
@@ -61,6 +62,19 @@ def unseal(octets: bytes, agent: Agent) -> Report:
     Raises ReportError: `oversized`, `malformed`, or `forged` when none of the agent's keys signed
     it or it speaks in another name.
     """
+    steps = unseal_in_slices(octets, agent, {}, slice_sites=MAX_SITES)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: Report = end.value[0]
+            return report
+
+
+def unseal_in_slices(
+    octets: bytes, agent: Agent, known: Texts, *, slice_sites: int
+) -> Generator[None, None, tuple[Report, Texts]]:
+    """As `unseal`, pausing after each slice_sites sites. known: see `load_report_in_slices`."""
     if len(octets) > MAX_OCTETS:
         raise ReportError(f"more than {MAX_OCTETS} octets", drop="oversized")
     if len(octets) <= _HEAD_OCTETS or not octets.startswith(MAGIC):
@@ -68,13 +82,16 @@ def unseal(octets: bytes, agent: Agent) -> Report:
     signature, compressed = octets[len(MAGIC) : _HEAD_OCTETS], octets[_HEAD_OCTETS:]
     if not _is_signed(signature, _signed(compressed), agent):
         raise ReportError("no key of this agent has signed it", drop="forged")
+    yield
     try:
-        report = load_report(_inflate(compressed))
+        payload = _inflate(compressed)
+        yield
+        report, found = yield from load_report_in_slices(payload, known, slice_sites=slice_sites)
     except ValueError as error:
         raise ReportError(str(error), drop="malformed") from None
     if report.agent != agent.name:
         raise ReportError(f"it speaks in the name of {report.agent}", drop="forged")
-    return report
+    return report, found
 
 
 def _signed(compressed: bytes) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -33,6 +34,10 @@ MAX_NUMBER = 1e12
 _KEYS = frozenset({"agent", "at", "boot", "canaries", "sequence", "sites", "version"})
 _BOOT = re.compile("[A-Za-z0-9_-]{1,64}")
 _UNPRINTABLE = re.compile("[^ -~]")
+_SITES = '"sites":{'
+
+Texts = dict[str, tuple[str, SiteReport]]
+"""Of each site: its part of a report's text, and what that says."""
 
 
 def dump_report(report: Report) -> bytes:
@@ -60,10 +65,67 @@ def dump_report(report: Report) -> bytes:
 
 def load_report(octets: bytes) -> Report:
     """The report that canonical JSON spells. Raises ValueError, which says what is wrong."""
+    steps = load_report_in_slices(octets, {}, slice_sites=MAX_SITES)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: Report = end.value[0]
+            return report
+
+
+def load_report_in_slices(
+    octets: bytes, known: Texts, *, slice_sites: int
+) -> Generator[None, None, tuple[Report, Texts]]:
+    """As `load_report`, pausing after each slice_sites sites; and what the next call may know.
+
+    known: of the agent's report before, or empty. A site whose text is still the same is not read
+    again: half a microsecond instead of five.
+    """
+    head, mark, rest = octets.decode("ascii").partition(_SITES)
+    yield
+    found: Texts = {}
+    sites: dict[str, SiteReport] = {}
     try:
-        tree = json.loads(octets.decode("ascii"), parse_constant=_refuse_constant)
+        end = 0
+        for site_end in _read_sites(rest, known, found, sites) if mark else ():
+            end = site_end
+            if len(found) % slice_sites == 0:
+                yield
+        tree = json.loads(head + mark + rest[end:], parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("lists within lists without end") from None
+    report = _parse_report(tree, sites if mark else None)  # None: not as `dump_report` writes it
+    return report, found
+
+
+def _read_sites(
+    text: str, known: Texts, found: Texts, sites: dict[str, SiteReport]
+) -> Iterator[int]:
+    """Where each site ends in the text behind the brace that opens them; found and sites grow."""
+    at = 0
+    while not text.startswith("}", at):
+        at += bool(found) and text.startswith(",", at)
+        colon = text.index('":', at)
+        name = text[at + 1 : colon]
+        one = known.get(name)
+        if one is None or not text.startswith(one[0], at):
+            if not text.startswith('"', at):
+                raise ValueError("a name must be text")
+            tree, end = _DECODER.raw_decode(text, colon + 2)
+            one = text[at:end], _parse_site(tree)
+            _parse_name(name)
+        found[name], sites[name] = one, one[1]
+        if len(found) > MAX_SITES:
+            raise ValueError(f"more than {MAX_SITES} sites")
+        at += len(one[0])
+        if not text.startswith((",", "}"), at):
+            raise ValueError("sites must be told apart by commas")
+        yield at
+
+
+def _parse_report(tree: object, sites: dict[str, SiteReport] | None) -> Report:
+    """sites: those that were read apart from the tree; None where the tree has them."""
     if not isinstance(tree, dict):
         raise ValueError("not a mapping")
     if tree.get("version") != VERSION:
@@ -75,7 +137,7 @@ def load_report(octets: bytes) -> Report:
         boot=_parse_boot(tree["boot"]),
         sequence=_parse_count(tree["sequence"], MAX_SEQUENCE),
         at=_parse_number(tree["at"]),
-        sites=_parse_sites(tree["sites"]),
+        sites=_parse_sites(tree["sites"]) if sites is None else sites,
         canaries=_parse_canaries(tree["canaries"]),
     )
 
@@ -174,3 +236,6 @@ def _parse_number(value: object) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

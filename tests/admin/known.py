@@ -79,6 +79,7 @@ def make_status(sites: dict[str, Any], agents: dict[str, Any], **changes: Any) -
         "version": "0.3.0",
         "started_at": NOW_AT - 3 * 86400,
         "configuration": "1f2e3d4c5b6a",
+        "shared_configuration": "1f2e3d4c5b6a",
         "geography": "2026-09",
         "applied_at": NOW_AT - 3600,
         "reload_error": None,

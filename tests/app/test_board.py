@@ -212,6 +212,17 @@ def test_long_reasons_and_events_are_cut_and_alerts_are_told_whole(width):
     assert " ".join(told).split() == ["ALERT", *words.split()]
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_long_reason_makes_no_other_column_narrower(width):
+    words = " ".join(["word"] * 40)
+    sites = {"ap-south": site("forced down", order=order("down", reason=words))}
+    after = Sample(status(("www.", "ap-south", 1_234_567), sites=sites), 2.0)
+    head, row, *_ = draw(compose_board(after, after, at=1042.0), Notes(), width)
+    assert head == "#  site      state        since  TTL up to    answers  per s  why"
+    assert row.startswith("1  ap-south  forced down   42 s        6 s  1,234,567    0.0  by anna: ")
+    assert len(row) == width
+
+
 def test_what_others_say_is_not_read_as_markup():
     sample = Sample(status(sites={"eu": site(reason="[red]x[/red]")}), 0.0)
     lines = draw(compose_board(sample, sample, at=1042.0), Notes(own="[b]"), 80)

@@ -26,7 +26,7 @@ class Clock:
         return self.at
 
 
-def probes(*, agents=AGENTS, own_probes=True, port=1):
+def probes(*, agents=AGENTS, own_probes=True, port=1, known=None):
     check = Check((TcpCheck(port),), interval_s=0.1, timeout_s=0.1)
     site = Site("eu", (ip_address("127.0.0.1"),), check=check)
     system = System(
@@ -38,7 +38,7 @@ def probes(*, agents=AGENTS, own_probes=True, port=1):
         health=HealthSettings(own_probes=own_probes),
     )
     clock = Clock()
-    return OwnProbes(system, lambda: None, clock), clock, system
+    return OwnProbes(system, lambda: None, lambda: known or {}, clock), clock, system
 
 
 def test_law_1_without_agents_they_always_run_unless_configured_away():
@@ -99,6 +99,21 @@ def test_what_they_see_counts_only_while_they_run(is_listening):
         await asyncio.gather(task, return_exceptions=True)
         server.close()
         await server.wait_closed()
+
+    asyncio.run(script())
+
+
+def test_law_3_they_begin_with_what_was_known():
+    async def script():
+        own, _, _ = probes(agents={}, port=free_port("127.0.0.1"), known={"eu": True})
+        seen = []
+        own._news = lambda: seen.append(own.heard()[0].report.sites["eu"])
+        task = asyncio.create_task(own.run())
+        await until(lambda: seen and seen[-1].up is False)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        told = [(one.up, one.streak) for one in seen if one.up is not None]
+        assert list(dict.fromkeys(told)) == [(True, 1), (True, 2), (False, 0)]  # fall 3
 
     asyncio.run(script())
 

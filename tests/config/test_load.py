@@ -105,6 +105,29 @@ def test_load_says_what_was_read(write):
     assert system.digest == sha.hexdigest()[:12]
 
 
+OWN = 'node: ns2\nlisten: {dns: ["127.0.0.1:5399"]}\nworkers: 2\nlog: {level: debug}\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "is_shared"),
+    [
+        (OWN, True),
+        ("health: {quorum: 0.7}\n", False),
+        ("orders: {eu: {do: drain, reason: kernel}}\n", False),
+    ],
+    ids=["who and where a name server is", "a rule of health", "an order"],
+)
+def test_name_servers_of_one_system_have_one_shared_digest(write, more, is_shared):
+    path = write(MAIN, **{"z.yaml": ZONE})
+    first = load(path).system
+    path.write_text(MAIN + more)
+    second = load(path).system
+    assert first.digest != second.digest
+    assert (first.shared_digest == second.shared_digest) is is_shared
+    Path("z.yaml").write_text(ZONE + "services: {www: {answers: {eu: {}}}}\n")
+    assert load(path).system.shared_digest != second.shared_digest
+
+
 def test_serial_is_the_newest_modification_time_of_the_zones_files(write):
     import os
 

@@ -10,6 +10,7 @@ them, says what is done with it:
   into that state first (stage.py);
 - `sh`: commands for people; they are not run, but what they name must exist (test_names.py);
 - `zone`, `json`, `ini`: the same facts in other programs' forms (test_delegation.py);
+- `conf`: files of a Redis, which is started with them (test_redis.py);
 - `text`: pictures, and lines that tests of their own compare.
 """
 
@@ -22,7 +23,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("yaml", "console", "sh", "zone", "json", "ini", "text")
+KINDS = ("yaml", "console", "sh", "zone", "json", "ini", "conf", "text")
 
 _STATE = re.compile(r"<!-- state: (.+) -->")
 
@@ -45,7 +46,7 @@ class Fence:
     @property
     def file(self) -> str | None:
         """The file that the first line names, as in `# zones/example.yaml`."""
-        found = re.match(r"# (\S+\.yaml)\n", self.text)
+        found = re.match(r"# (\S+\.(?:yaml|conf|acl))\n", self.text)
         return found.group(1) if found else None
 
     @property

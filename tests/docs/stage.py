@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 
 from gslb.config.load import load
 from tests.app.world import Regions, Serving, free_port, regions, serving, wait_for
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, Fence
 
 HOSTS = {"eu-west": "127.0.1.1", "us-east": "127.0.2.1", "ap-south": "127.0.3.1"}
 CALM_S = 6.0
@@ -40,42 +41,65 @@ NORMAL = (
 """What may differ between two runs of the same command, and what it is compared as."""
 
 
-def normalise(line: str) -> str:
+LOOKS = ("dig ", "gslb status")
+"""How commands begin that change nothing, so that they can be given again."""
+
+
+Normal = tuple[tuple[str, str], ...]
+
+
+def normalise(line: str, normal: Normal = NORMAL) -> str:
     """A line of output without what differs from run to run."""
-    for pattern, stands_for in NORMAL:
+    for pattern, stands_for in normal:
         line = re.sub(pattern, stands_for, line)
     return line.rstrip()
 
 
-class Stage:
-    """The running example. folder: where commands run, beside a copy of zones/."""
+class Shell:
+    """Runs the commands of a page in a folder.
 
-    def __init__(self, folder: Path, ports: dict[int, int], server: Serving, web: Regions) -> None:
-        self._folder = folder
-        self._ports = ports
-        self._server = server
-        self._regions = web
+    ports: those of the page, and ours in their place. normal: what may differ from what it shows.
+    """
+
+    normal: Normal = NORMAL
+
+    def __init__(self, folder: Path, ports: dict[int, int]) -> None:
+        self.folder = folder
+        self.ports = ports
 
     @property
-    def main(self) -> Path:
-        return self._folder / "zones" / "gslb.yaml"
+    def env(self) -> dict[str, str]:
+        """What commands find in their environment."""
+        env = os.environ | {"HOME": str(self.folder), "LC_ALL": "C", "TZ": "UTC"}
+        return env | {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}"}
 
     def run(self, command: str) -> list[str]:
         """What a command prints on a terminal, line by line."""
-        env = os.environ | {"HOME": str(self._folder), "LC_ALL": "C", "TZ": "UTC"}
-        env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         done = subprocess.run(
-            ["bash", "-c", _swap(command, self._ports)],
-            cwd=self._folder,
-            env=env,
+            ["bash", "-c", swap(command, self.ports)],
+            cwd=self.folder,
+            env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=30,
             check=False,
         )
-        shown = {ours: theirs for theirs, ours in self._ports.items()}
-        return _swap(done.stdout, shown).splitlines()
+        shown = {ours: theirs for theirs, ours in self.ports.items()}
+        return swap(done.stdout, shown).splitlines()
+
+
+class Stage(Shell):
+    """The running example. folder: where commands run, beside a copy of zones/."""
+
+    def __init__(self, folder: Path, ports: dict[int, int], server: Serving, web: Regions) -> None:
+        super().__init__(folder, ports)
+        self._server = server
+        self._regions = web
+
+    @property
+    def main(self) -> Path:
+        return self.folder / "zones" / "gslb.yaml"
 
     def bring(self, state: str) -> None:
         """Waits until the example is in a state: `SITE is up`, `SITE is failing` (a check has
@@ -109,6 +133,22 @@ class Stage:
         return status["reload_error"] is None and status["configuration"] == wanted
 
 
+def differences(stage: Shell, fence: Fence, patience_s: float = 0.0) -> Iterator[str]:
+    """Each command of a transcript whose output is not as shown, with both.
+
+    patience_s: how long one that only looks may print something else: checks and reports take time.
+    """
+    for command, shown in fence.commands:
+        end = time.monotonic() + patience_s * command.startswith(LOOKS)
+        wanted = [normalise(line, stage.normal) for line in shown]
+        printed = stage.run(command)
+        while [normalise(line, stage.normal) for line in printed] != wanted:
+            if time.monotonic() >= end:
+                yield "\n".join([f"{fence.place}: $ {command}", *shown, "-- but:", *printed])
+                break
+            printed = stage.run(command)
+
+
 @contextmanager
 def staged(folder: Path) -> Iterator[Stage]:
     """The example in a folder, until the context is left."""
@@ -120,9 +160,9 @@ def staged(folder: Path) -> Iterator[Stage]:
     shutil.copytree(ROOT / "zones", folder / "zones")
     main = folder / "zones" / "gslb.yaml"
     ipv4_only = main.read_text().replace(', "[::1]:5300"', "")  # not every machine has IPv6
-    main.write_text(_swap(ipv4_only, ports))
+    main.write_text(swap(ipv4_only, ports))
     with (
-        _uncounted(),
+        uncounted(),
         regions(HOSTS, ports[8080]) as web,
         serving(main, dns_port=ports[5300], admin_port=ports[8053]) as server,
     ):
@@ -130,7 +170,7 @@ def staged(folder: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def _uncounted() -> Iterator[None]:
+def uncounted() -> Iterator[None]:
     """Has processes run without coverage, which takes twice the time and finds nothing new here."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]:
@@ -138,7 +178,7 @@ def _uncounted() -> Iterator[None]:
         yield
 
 
-def _swap(text: str, ports: dict[int, int]) -> str:
+def swap(text: str, ports: dict[int, int]) -> str:
     """A text with other ports."""
     pattern = r"\b(" + "|".join(map(str, ports)) + r")\b"
     return re.sub(pattern, lambda found: str(ports[int(found.group())]), text)

@@ -11,7 +11,7 @@ import re
 import dns.rdatatype
 import dns.zone
 
-from gslb.app.tour_steps import STEPS
+from gslb.app.tour_route import REGIONS
 from gslb.cli.delegation import parent_records
 from gslb.cli.main import COMMANDS
 from gslb.config.load import load
@@ -89,5 +89,5 @@ def test_the_times_add_up() -> None:
 def test_the_piece_of_the_tour() -> None:
     (shown,) = (one for one in fences("text") if "checks x" in one.text)
     number, title = shown.text.splitlines()[0].split(". ")
-    step = STEPS[int(number) - 1]
+    step = REGIONS[int(number) - 1]
     assert (title, shown.text.splitlines()[1].strip()) == (step.title, step.does)

@@ -99,7 +99,8 @@ def test_every_command_and_option_exists(page: str, call: list[str]) -> None:
 
 def test_every_command_is_named() -> None:
     named = {call[0] for _, call in CALLS if call}
-    assert {command.__name__ for command in COMMANDS} | set(GROUPS) <= named
+    commands = {command.__name__.replace("_", "-") for command in COMMANDS}
+    assert commands | set(GROUPS) <= named
     for name, group in GROUPS.items():
         told = {call[1] for _, call in CALLS if call[0] == name and len(call) > 1}
         wanted = {one.name or one.callback.__name__ for one in group.registered_commands}

@@ -337,8 +337,17 @@ def test_nothing_new_returns_the_previous_snapshot_itself():
 def test_nothing_new_while_down_and_held_returns_the_previous_snapshot_itself():
     settings = HealthSettings(max_withdrawn=0.1)
     before = play(ALL_UP, all_up_but("eu_west"), settings=settings)
-    same = report(AT + 9, eu_west=SiteReport(False, reason="other"), us_east=True, ap_south=True)
+    same = report(AT + 9, eu_west=False, us_east=True, ap_south=True)
     assert merge_at([same], SITES, settings, before, AT + 9) is before
+
+
+def test_law_8_another_reason_alone_is_told_without_a_new_generation():
+    before = play(ALL_UP, all_up_but("eu_west"))
+    other = report(AT + 9, eu_west=SiteReport(False, reason="other"), us_east=True, ap_south=True)
+    after = merge_at([other], SITES, HealthSettings(), before, AT + 9)
+    assert (before.of("eu-west").reason, after.of("eu-west").reason) == ("checks fail", "other")
+    assert after.generation == before.generation
+    assert merge_at([other], SITES, HealthSettings(), after, AT + 9) is after
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gslb.model.report import Report, SiteReport
-from gslb.store.payload import dump_report, load_report
+from gslb.store.payload import dump_report, load_report, load_report_in_slices
 from tests.store.reports import REPORT
 
 TIMES = st.floats(0, 1e11).map(lambda value: round(value, 3))
@@ -154,3 +154,49 @@ def test_the_tables_above_break_one_thing_only():
 def assert_refused(tree):
     with pytest.raises(ValueError):
         load_report(json.dumps(tree).encode())
+
+
+# ---------------------------------------------------------------- in slices
+
+
+def read_in_slices(octets, known, slice_sites=1):
+    """(the report, what is known after it, the pauses)."""
+    steps, pauses = load_report_in_slices(octets, known, slice_sites=slice_sites), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return *end.value, pauses
+        pauses += 1
+
+
+@given(st.lists(REPORTS, max_size=4))
+def test_what_was_read_before_changes_nothing(reports):
+    known = {}
+    for report in reports:
+        read, known, _ = read_in_slices(dump_report(report), known)
+        assert read == report
+        assert known.keys() == report.sites.keys()
+
+
+def test_a_site_whose_text_is_the_same_is_not_read_again():
+    changed = {**REPORT.sites, "us-east": replace(REPORT.sites["us-east"], rtt_ms=81.0)}
+    first, known, _ = read_in_slices(dump_report(REPORT), {})
+    later = replace(REPORT, sequence=8, sites=changed)
+    second, _, _ = read_in_slices(dump_report(later), known)
+    assert second == later
+    same = {name for name in changed if second.sites[name] is first.sites[name]}
+    assert same == {"eu-west", "new"}
+
+
+def test_what_is_known_does_not_excuse_a_fault_elsewhere():
+    _, known, _ = read_in_slices(dump_report(REPORT), {})
+    for old, new in ((b"]}", b"],}"), (b"],", b"];"), (b'"us-east":', b'us-east":')):
+        with pytest.raises(ValueError):
+            read_in_slices(dump_report(REPORT).replace(old, new), known)
+
+
+@pytest.mark.parametrize(("slice_sites", "pauses"), [(1, 4), (2, 2), (3, 2), (9, 1)])
+def test_reading_pauses_after_so_many_sites_and_once_before_them(slice_sites, pauses):
+    assert len(REPORT.sites) == 3
+    assert read_in_slices(dump_report(REPORT), {}, slice_sites)[2] == pauses
