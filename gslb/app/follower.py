@@ -15,7 +15,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -33,6 +40,7 @@ from gslb.health.evidence import Evidence, Heard
 from gslb.health.intake import Intake, Moment
 from gslb.health.merge import merge, merge_in_slices
 from gslb.health.snapshot import HealthSnapshot
+from gslb.health.votes import least_domains
 from gslb.model.event import Event, EventKind
 from gslb.model.order import Order
 from gslb.model.system import System
@@ -165,6 +173,7 @@ class Follower:
         self._book.keep(order)
         self.herald.tell(tell_order(order, self._clocks.wall()))
         self._merge_now()
+        self._news.set()  # a merge that is under way may still have the order before
         self._note_change()
         return await self._book.store(order)
 
@@ -242,9 +251,7 @@ class Follower:
     def _evidence(self) -> Evidence:
         """All that is known now; the own probes begin or end by the way."""
         agents = self._heard_agents()
-        stale_after_s = self.system.health.stale_after_s
-        is_heard = any(one.age_s <= stale_after_s for one in agents)
-        if self.own.judge(is_heard=is_heard):
+        if self.own.judge(is_heard=self._can_decide(agents)):
             self._tell_own_probes()
         declared = tuple(self.system.agents.values())
         is_alone = self.own.is_active
@@ -259,6 +266,19 @@ class Follower:
             order_at=self._clocks.wall(),
             is_alone=is_alone,
         )
+
+    def _can_decide(self, agents: Iterable[Heard]) -> bool:
+        """Whether the agents that are heard, and had a vote last, are in enough failure domains to
+        take a site down: while they are not, nobody but this name server could.
+        """
+        voted = self.health.agents
+        domains = {
+            one.agent.failure_domain
+            for one in agents
+            if one.age_s <= self.system.health.stale_after_s
+            and (one.agent.name not in voted or voted[one.agent.name].has_vote)
+        }
+        return len(domains) >= least_domains(self.system.agents.values(), self.system.health)
 
     def _own_alerts(self) -> tuple[str, ...]:
         """Those that are told as events, too; that the store is away is an event of its own."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 
 from gslb.app.store_reader import FIRST_RETRY_S, LAST_RETRY_S
 from gslb.errors import StoreError
+from gslb.health.changes import describe_order
 from gslb.health.orders import forget_orders, pick_orders
 from gslb.model.event import Event, EventKind
 from gslb.model.order import Order
@@ -56,10 +57,15 @@ class OrderBook:
         self._kept, _ = pick_orders(self._kept, (order,))
 
     def take(self, stored: Iterable[Order], at: float) -> bool:
-        """Takes what a store holds; whether anything is news. at: Unix seconds."""
-        found = forget_orders({order.site: order for order in stored}, at)
+        """Takes what a store holds of sites that are declared; whether anything is news. at: Unix
+        seconds.
+        """
         before = self._kept
-        self._kept, self._missing = pick_orders(forget_orders(before, at), found.values())
+        declared = [order for order in stored if order.site in self._system.sites]
+        picked, missing = pick_orders(before, declared)
+        left = forget_orders(picked, at)  # only now: what is over for long beats older orders
+        self._kept = before if left == before else left
+        self._missing = tuple(order for order in missing if order.site in left)
         if self._missing:
             self._is_lacking.set()
         else:
@@ -91,11 +97,4 @@ class OrderBook:
 
 def tell_order(order: Order, at: float) -> Event:
     """The event of an order that was given. at: Unix seconds."""
-    fields = {
-        "order": order.kind.value,
-        "owner": order.owner,
-        "reason": order.reason,
-        "until_at": order.until_at,
-        "version": order.version,
-    }
-    return Event(EventKind.ORDER_GIVEN, at, order.site, fields)
+    return Event(EventKind.ORDER_GIVEN, at, order.site, describe_order(order))

@@ -56,7 +56,7 @@ class OwnProbes:
     def reconfigure(self, system: System) -> None:
         """Probes these sites from now on."""
         self._system = system
-        if self._prober is not None:
+        if self._prober is not None and not self._turned.is_set():  # one that ends takes no more
             self._prober.reconfigure(system.sites, system.health.canaries)
 
     def judge(self, *, is_heard: bool) -> bool:
@@ -71,7 +71,7 @@ class OwnProbes:
 
     def heard(self) -> tuple[Heard, ...]:
         """Its own last report, while it is active."""
-        if self._last is None:
+        if self._last is None or not self.is_active:  # the last report may come while it ends
             return ()
         report, now = self._last
         return (Heard(self.agent, report, age_s=self._clocks.now() - now),)

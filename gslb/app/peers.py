@@ -17,6 +17,9 @@ from gslb.model.order import Order
 FORGET_S = 3600.0
 """A name server that has said nothing for an hour is not shown any more."""
 
+MAX_AT = 1e12
+"""Far from what a clock says: NaN, infinity and integers that no float holds are beyond it."""
+
 _SHAPE: Final[Mapping[str, type | tuple[type, ...]]] = {
     "at": (int, float),
     "configuration": str,
@@ -72,4 +75,5 @@ def _maybe_load(octets: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(told, dict) or told.keys() != _SHAPE.keys():
         return None
-    return told if all(isinstance(told[name], kind) for name, kind in _SHAPE.items()) else None
+    has_types = all(isinstance(told[name], kind) for name, kind in _SHAPE.items())
+    return told if has_types and 0 <= told["at"] <= MAX_AT else None

@@ -119,12 +119,18 @@ class Reloader(Generic[L]):
             return False
         if new.stale is not None:
             log.error("not all was reloaded, the old part holds", cause=new.stale)
-        self._loaded, self._suspects = new, ()
+        self._suspects = ()
         self._seen = {path: before.get(path, mark) for path, mark in new.as_read()}  # law 3
         if new.is_same(old) and not always:
+            self._loaded = new
             self.state = ReloadState(self.state.applied_at, error=new.stale)
             return True
-        self._apply(new)
+        try:
+            self._apply(new)
+        except Exception as error:  # noqa: BLE001  the border, as above
+            self._refuse(error)
+            return False
+        self._loaded = new
         self.state = ReloadState(time.time(), error=new.stale)
         log.info("reloaded", **new.summary())
         return True

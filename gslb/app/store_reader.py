@@ -6,6 +6,8 @@ Laws:
 2. Reads begin at least PAUSE_S apart, and nine times as far apart as taking up what was read takes:
    a busy store costs a tenth of the process at most.
 3. One event tells that the store is lost, one that it is back, with how long it was away.
+4. A store is away when it cannot be read. One that can be read, but not waited at, is read at
+   random times at most BLIND_S apart.
 """
 
 from __future__ import annotations
@@ -19,12 +21,16 @@ from gslb.app.clock import Clocks
 from gslb.errors import StoreError
 from gslb.model.event import Event, EventKind
 from gslb.store.base import HealthStore, Holding
+from gslb.telemetry.logs import get_limited_logger
 
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
 PAUSE_S = 0.05
+BLIND_S = 2.0
 
 Tell = Callable[[Event], None]
+
+log = get_limited_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,18 @@ class StoreReader:
                 started = loop.time()
                 await self._take_up(holding)
                 await asyncio.sleep(max(PAUSE_S, 9 * (loop.time() - started)))  # law 2
-                await self._store.wait()
+                await self._wait()
             except StoreError as error:
                 self._note_lost(str(error))
                 await asyncio.sleep(self._retry_s())
+
+    async def _wait(self) -> None:
+        """Until there is news (law 4)."""
+        try:
+            await self._store.wait()
+        except StoreError as error:
+            log.warning("store cannot be waited at, it is read at intervals", cause=str(error))
+            await asyncio.sleep(random.uniform(FIRST_RETRY_S / 2, BLIND_S))
 
     def _retry_s(self) -> float:
         longest_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(self._failures, 10))

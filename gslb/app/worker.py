@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gslb.app.insight import count_node
 from gslb.app.node import Node
 from gslb.app.process import ignore_signals, raise_descriptor_limit, settle_memory
 from gslb.app.reload import Reloader
-from gslb.app.workers import MAX_LINE, load_times, read_lines
+from gslb.app.workers import MAX_LINE, Line, load_times, read_lines
 from gslb.errors import GslbError
 from gslb.health.plain import load_health
 from gslb.health.snapshot import HealthSnapshot
@@ -26,16 +27,22 @@ TELL_EVERY_S = 2.0  # adding up the answers of 20,000 plans takes some 20 ms
 
 
 async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
-    """Answers until the leader closes the pipe."""
-    node = Node(assembled, HealthSnapshot(), endpoints=assembled.system.dns, share=True)
-    reloader = Reloader(assembled, lambda new: node.apply(new, node.health))
+    """Answers until the leader closes the pipe, from the first health that it is told on: it does
+    not take its share of the queries before (R22).
+    """
     reader, writer = await asyncio.open_connection(sock=pipe, limit=MAX_LINE)
+    lines = read_lines(reader)
+    health = await _first_health(lines)
+    if health is None:
+        return
+    node = Node(assembled, health, endpoints=assembled.system.dns, share=True)
+    reloader = Reloader(assembled, lambda new: node.apply(new, node.health))
     settle_memory()
     await node.start()
     async with asyncio.TaskGroup() as group:
         times = AgentTimes()
         telling = group.create_task(_tell(node, writer), name="tell the leader")
-        async for line in read_lines(reader):
+        async for line in lines:
             if "health" in line:
                 node.take_health(_keep_known(node, load_health(line["health"])))
             if "times" in line:
@@ -46,6 +53,13 @@ async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
         telling.cancel()
     await node.close()
     writer.close()
+
+
+async def _first_health(lines: AsyncIterator[Line]) -> HealthSnapshot | None:
+    """The first snapshot, which the leader sends before anything else; None when it is gone."""
+    async for line in lines:
+        return load_health(line["health"])
+    return None
 
 
 def _keep_known(node: Node, health: HealthSnapshot) -> HealthSnapshot:

@@ -55,6 +55,10 @@ class AdminError(GslbError):
     """A server did not do what it was asked; one line says why."""
 
 
+class NoAnswerError(AdminError):
+    """A server was asked, and nobody knows what it made of it."""
+
+
 class AdminClient:
     """Asks one admin port."""
 
@@ -71,7 +75,13 @@ class AdminClient:
 
     def post(self, path: str, data: Told, *needed: str) -> Told:
         """The answer to what is sent. Raises AdminError; ValueError for what makes no sense."""
-        return self._require(self._ask("POST", path, json.dumps(data), ORDER_TIMEOUT_S), needed)
+        try:
+            told = self._ask("POST", path, json.dumps(data), ORDER_TIMEOUT_S)
+        except NoAnswerError as error:
+            raise AdminError(
+                f"{error}; it may be done all the same: look at gslb status"
+            ) from error
+        return self._require(told, needed)
 
     def _require(self, told: Told, needed: Sequence[str]) -> Told:
         missing = [key for key in needed if key not in told]
@@ -92,7 +102,8 @@ class AdminClient:
                     return self._read(response)
         except (OSError, HTTPException) as error:
             cause = " ".join(str(error).split()) or type(error).__name__
-            raise AdminError(f"no answer from {where}: {escape(cause)}") from error
+            kind = AdminError if isinstance(error, ConnectionRefusedError) else NoAnswerError
+            raise kind(f"no answer from {where}: {escape(cause)}") from error
 
     def _read(self, response: HTTPResponse) -> Told:
         octets = response.read(MAX_ANSWER_OCTETS + 1)

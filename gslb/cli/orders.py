@@ -146,6 +146,8 @@ def _take_back(client: AdminClient, wanted: Told, kinds: tuple[str, ...], *, as_
             word = "unforce" if "drain" in kinds else "undrain"
             raise AdminError(f"{describe_order(wanted['site'], order)}; see gslb {word}")
     _place(client, wanted, as_json=as_json)
+    if order is None:
+        complain(f"{client.endpoint} knew of no order for {wanted['site']}")
 
 
 def _place(client: AdminClient, wanted: Told, *, as_json: bool) -> None:
@@ -164,17 +166,17 @@ def _describe(told: Told) -> Iterator[Text]:
     yield styled((describe_order(order["site"], order), "bold"))
 
 
-_WORDS = {"drain": "drained", "up": "forced up", "down": "forced down", "none": "without an order"}
+_WORDS = {"drain": "drained", "up": "forced up", "down": "forced down"}
 
 
 def describe_order(site: str, order: Told, at: float | None = None) -> str:
     """An order in a line: `eu is drained by anna until 2026-01-31T12:00:00Z (2 h left): why`."""
-    parts = [f"{site} is {_WORDS[order['kind']]}"]
-    if order["owner"]:
-        parts.append(f" by {order['owner']}")
-    if order["kind"] != "none":
-        parts.append(_describe_end(order["until_at"], time.time() if at is None else at))
-    return escape("".join(parts) + f": {order['reason']}")
+    owner = f" by {order['owner']}" if order["owner"] else ""
+    if order["kind"] == "none":
+        why = "" if order["reason"] == TAKEN_BACK else f": {order['reason']}"
+        return escape(f"{site}: its order was taken back{owner}{why}")
+    end = _describe_end(order["until_at"], time.time() if at is None else at)
+    return escape(f"{site} is {_WORDS[order['kind']]}{owner}{end}: {order['reason']}")
 
 
 def _describe_end(until_at: float | None, at: float) -> str:

@@ -12,13 +12,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from gslb.health.evidence import Evidence, Heard
 from gslb.health.snapshot import SiteHealth
 from gslb.health.trust import is_fresh
-from gslb.health.words import NAMES_TOLD, join_names, tell_utc
+from gslb.health.votes import TOLERANCE
+from gslb.health.words import NAMES_TOLD, join_names, tell_share, tell_utc
+from gslb.model.service import Site
 from gslb.model.system import HealthSettings
 
 CERTIFICATE_S = 7 * 86400.0
 """Short certificates live 6 days, others are renewed weeks before they expire: with a week left a
 renewal has failed.
 """
+
+
+def tell_orders(
+    merged: Mapping[str, SiteHealth], sites: Mapping[str, Site], settings: HealthSettings
+) -> tuple[str, ...]:
+    """The alert that orders leave less capacity than they should; they were forced, or what they
+    left has failed since.
+    """
+    total = sum(site.capacity for site in sites.values())
+    is_ordered = any(one.order is not None and not one.is_serving for one in merged.values())
+    left = sum(sites[name].capacity for name, one in merged.items() if one.is_serving)
+    if not is_ordered or left >= (settings.min_capacity - TOLERANCE) * total:
+        return ()
+    left_share, least = tell_share(left / total), tell_share(settings.min_capacity)
+    return (f"orders: {left_share} of capacity serves; health.min_capacity is {least}",)
 
 
 def tell_silence(

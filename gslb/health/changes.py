@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gslb.health.snapshot import AgentHealth, HealthSnapshot, SiteHealth
+from gslb.health.trust import NEVER_HEARD
 from gslb.model.event import Event, EventKind, Value
+from gslb.model.order import Order
 
 _UNJUDGED = SiteHealth(up=None)
 
@@ -56,20 +58,24 @@ def _list_orders(old: HealthSnapshot, new: HealthSnapshot, at: float) -> Iterato
         kind = EventKind.ORDER_OVER if order is None else EventKind.ORDER_APPLIED
         told = order or before
         assert told is not None, "two orders that differ are not both None"
-        fields: dict[str, Value] = {
-            "order": told.kind.value,
-            "owner": told.owner,
-            "reason": told.reason,
-            "until_at": told.until_at,
-            "version": told.version,
-        }
-        yield Event(kind, at, name, fields)
+        yield Event(kind, at, name, describe_order(told))
+
+
+def describe_order(order: Order) -> dict[str, Value]:
+    """What events say of an order."""
+    return {
+        "order": order.kind.value,
+        "owner": order.owner,
+        "reason": order.reason,
+        "until_at": order.until_at,
+        "version": order.version,
+    }
 
 
 def _list_votes(old: HealthSnapshot, new: HealthSnapshot, at: float) -> Iterator[Event]:
     for name, agent in new.agents.items():
         before = old.agents.get(name)
-        if before is None or before.has_vote is agent.has_vote:
+        if before is None or before.has_vote is agent.has_vote or before.why == NEVER_HEARD:
             continue
         yield _vote_event(name, before, agent, at)
 

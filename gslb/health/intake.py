@@ -16,7 +16,8 @@ Laws:
 5. The first report of a boot that says to be more than `stale_after_s` old, or as much from the
    future, is `stale`: remembered, but not believed until a next one of that boot comes.
 6. A live agent whose clock is off by over MAX_SKEW_S has a fault. When more than half of the live
-   agents are off, nobody has: then this node's clock is the suspect, and `clock_alert` says so.
+   agents are off, this node's clock is the suspect, `clock_alert` says so, and those whose boot
+   began with a plausible time have no fault. The others keep it: they may be a replay.
 7. Sites that are not declared, or not given to the agent, are taken out of its report and counted;
    the rest of it counts. One bad report never touches another agent's (R15).
 8. Memory is bounded by the agents that are declared.
@@ -82,7 +83,8 @@ class _Seat:
 
     received: when it came. age_s: how old it was then. began_at: when its boot was first heard of.
     former: the last sequences of earlier boots, the latest last. rival_now: when another boot was
-    last heard. told_skew_s: the fault of its clock that is being told.
+    last heard. told_skew_s: the fault of its clock that is being told. is_plausible: whether its
+    boot was believed at once (law 5).
     """
 
     report: Report
@@ -92,6 +94,7 @@ class _Seat:
     former: dict[str, int] = field(default_factory=dict)
     rival_now: float | None = None
     told_skew_s: float | None = None
+    is_plausible: bool = True
 
     def age_at(self, now: float) -> float:
         return self.age_s + max(0.0, now - self.received.now)
@@ -210,12 +213,15 @@ class Intake:
             before.report, before.received = report, moment
             return
         age_s = max(0.0, moment.at - report.at)
-        if pending is not None and pending.boot == report.boot:
+        was_pending = pending is not None and pending.boot == report.boot
+        if pending is not None and was_pending:
             age_s = _age(report, moment, pending.at, pending.now)
         seat = _Seat(report, moment, age_s, began_at=min(report.at, moment.at))
+        seat.is_plausible = not was_pending
         if before is not None:
             seat.former = _succeed(before, report.boot)
-            seat.rival_now = before.rival_now
+            if report.boot not in before.former:  # one that comes back has been alone for long
+                seat.rival_now = before.rival_now
         self._seats[report.agent] = seat
 
     def _trim(
@@ -244,7 +250,7 @@ class Intake:
         skewed = [seat for seat in live if _is_skewed(seat, moment)]
         is_suspect = 2 * len(skewed) > len(live)
         self._judge_own_clock(median(skews) if is_suspect else None)
-        faulty = [] if is_suspect else skewed
+        faulty = [seat for seat in skewed if not (is_suspect and seat.is_plausible)]
         for _, seat in seats:
             is_faulty = any(seat is each for each in faulty)
             seat.told_skew_s = _steady(seat, moment) if is_faulty else None
@@ -269,7 +275,7 @@ class Intake:
         self._told_clock_s = _move(self._told_clock_s, skew_s)
         self.clock_alert = (
             f"clock: most agents differ from this node's by {self._told_clock_s:+.0f} s, so this"
-            " one is the suspect and nobody loses a vote for it"
+            " one is the suspect; agents that were believed before keep their votes"
         )
 
     def _forget_all_but(self, agents: Collection[str]) -> None:

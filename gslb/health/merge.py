@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import MappingProxyType
 
-from gslb.health.alerts import tell_certificates, tell_silence
+from gslb.health.alerts import tell_certificates, tell_orders, tell_silence
 from gslb.health.evidence import Evidence
 from gslb.health.flaps import State, damp, hold_s
 from gslb.health.snapshot import UNCHECKED, AgentHealth, HealthSnapshot, SiteHealth
@@ -170,6 +170,7 @@ class _Work:
         alerts = (
             *tell_silence(self.silent, self.merged, self.evidence, self.settings),
             *withdrawal.alerts,
+            *tell_orders(self.merged, sites, self.settings),
             *tell_certificates(self.expiries, self.evidence.order_at),
         )
         before = self.previous

@@ -12,11 +12,12 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from gslb.health.evidence import Evidence
 from gslb.health.track import Track, seconds_left
+from gslb.model.agent import Agent
 from gslb.model.check import Check
 from gslb.model.report import SiteReport
 from gslb.model.system import HealthSettings
@@ -123,6 +124,13 @@ def flip_s(count: Count, check: Check) -> float | None:
     return min(flips, default=None)
 
 
+def least_domains(agents: Collection[Agent], settings: HealthSettings) -> int:
+    """How many domains must say down to take a site down of which all of these agents may speak."""
+    if settings.min_domains is not None:
+        return settings.min_domains
+    return max(1, min(USUAL_DOMAINS, len({agent.failure_domain for agent in agents})))
+
+
 def domains_needed(evidence: Evidence, settings: HealthSettings) -> Callable[[str], int]:
     """How many domains must say down to take a site down, by the site's name (law 4)."""
     if evidence.is_alone:
@@ -135,7 +143,6 @@ def domains_needed(evidence: Evidence, settings: HealthSettings) -> Callable[[st
         return lambda _: USUAL_DOMAINS
 
     def needed(site: str) -> int:
-        domains = {one.failure_domain for one in evidence.agents if one.may_report(site)}
-        return max(1, min(USUAL_DOMAINS, len(domains)))
+        return least_domains([one for one in evidence.agents if one.may_report(site)], settings)
 
     return needed

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import floor
 
+END_OF_9999 = 253402300800
+"""Where datetime ends. Times come from agents, and the clock of one must not end merging."""
 NAMES_TOLD = 5
 """Names in one alert: 1,000 sites that fail at once are one line, not a page."""
 
@@ -20,6 +22,8 @@ def join_names(names: Sequence[str]) -> str:
 
 def tell_utc(at: float) -> str:
     """Unix seconds for people: the same text for the same whole second."""
+    if not 0 <= at < END_OF_9999:
+        return "an unknown time"
     return datetime.fromtimestamp(floor(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -22,7 +22,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -41,8 +40,9 @@ from gslb.model.service import Site
 from gslb.probe.checks.registry import run_check
 from gslb.probe.outcome import Outcome
 from gslb.probe.target import Target, pick_target
+from gslb.telemetry.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Send = Callable[[Report], Awaitable[None]]
 """Takes a report away. Raises StoreError when it cannot."""
@@ -223,7 +223,7 @@ class Prober:
             await self._send(report)
         except StoreError as error:
             if not self._is_store_failing:
-                log.warning("reports are not stored: %s", error)
+                log.warning("reports are not stored", cause=str(error))
             self._is_store_failing = True
         else:
             if self._is_store_failing:

@@ -29,7 +29,7 @@ MAX_EVENTS = 1000
 """Events that are kept; older ones are dropped."""
 MAX_ORDERS = 10_000
 MAX_NODES = 1000
-MAX_STRANGERS = 20
+MAX_STRANGERS = 10
 """Names of undeclared agents that are told of: enough to see a typing error."""
 
 

@@ -35,6 +35,8 @@ _KEYS = frozenset({"agent", "at", "boot", "canaries", "sequence", "sites", "vers
 _BOOT = re.compile("[A-Za-z0-9_-]{1,64}")
 _UNPRINTABLE = re.compile("[^ -~]")
 _SITES = '"sites":{'
+MAX_HEAD_CHARACTERS = 4096
+"""Of a report beside its sites, which are read apart; 300 are usual."""
 
 Texts = dict[str, tuple[str, SiteReport]]
 """Of each site: its part of a report's text, and what that says."""
@@ -83,6 +85,8 @@ def load_report_in_slices(
     again: half a microsecond instead of five.
     """
     head, mark, rest = octets.decode("ascii").partition(_SITES)
+    if len(head) > MAX_HEAD_CHARACTERS:
+        raise ValueError(f"more than {MAX_HEAD_CHARACTERS} characters before the sites")
     yield
     found: Texts = {}
     sites: dict[str, SiteReport] = {}
@@ -108,6 +112,8 @@ def _read_sites(
         at += bool(found) and text.startswith(",", at)
         colon = text.index('":', at)
         name = text[at + 1 : colon]
+        if name in found:  # it would be read again and again within one slice
+            raise ValueError("a name stands twice")
         one = known.get(name)
         if one is None or not text.startswith(one[0], at):
             if not text.startswith('"', at):

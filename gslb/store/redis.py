@@ -45,8 +45,10 @@ from gslb.store.order_text import check_order, dump_order, load_order
 from gslb.telemetry.logs import get_limited_logger
 
 MAX_CHANGES = 1000
-CHANGES_READ = 50
-"""Of the last changes, to see who reports: ten agents that report once a second, for 5 s."""
+CHANGES_READ = MAX_STRANGERS
+"""Of the last changes, to see who reports. Few, because an agent could write large ones; how large
+is for the server to bound (docs/redis.md).
+"""
 WAKE_S = 5.0
 """A reader that missed something reads again after this long at the latest."""
 BLOCK_S = 1.0
@@ -88,7 +90,16 @@ class RedisStore:
     async def put_report(self, agent: str, octets: bytes) -> None:
         """See `HealthStore.put_report`."""
         check_size(octets)
-        await self._ask(("SET", f"{self._key}report:{agent}", octets), self._notice("agent", agent))
+        value = ("SET", f"{self._key}report:{agent}", octets)
+        await self._asking.run(lambda line: self._put_report(line, value, agent))
+
+    async def _put_report(self, line: Line, value: Command, agent: str) -> None:
+        """The notice may fail: whoever spoils the stream only has readers come later (law 3)."""
+        kept, noticed = await line.try_all((value, self._notice("agent", agent)))
+        if isinstance(kept, ResponseError):
+            raise kept
+        if isinstance(noticed, ResponseError):
+            self._count_fault("changes", str(noticed))
 
     async def read(self, agents: Collection[str]) -> Holding:
         """See `HealthStore.read`."""

@@ -73,6 +73,8 @@ def load_key(path: Path) -> Ed25519PrivateKey:
 def _read_private(path: Path) -> bytes:
     """What a file holds that must be readable for this user only."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise _refused(path, "is not a regular file")
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:

@@ -151,7 +151,7 @@ def test_law_1_a_store_that_hangs_gets_one_report_at_a_time_and_then_the_newest(
     with caplog.at_level(logging.INFO, logger="gslb"):
         run(files, script)
     assert [event for event, _ in told(caplog) if "stored" in event] == [
-        "reports are not stored: not taken within 0.2 s",
+        "reports are not stored",
         "reports are stored again",
     ]
 
@@ -184,7 +184,7 @@ def test_a_report_that_no_store_takes_is_told_and_the_agent_goes_on(files, monke
         await until(lambda: len(world.store.taken) > taken)
 
     run(files, script)
-    assert "at most 100 are allowed" in caplog.text
+    assert "at most 100 are allowed" in str([record.__dict__ for record in caplog.records])
 
 
 def test_law_2_a_reload_swaps_sites_checks_and_canaries(files):

@@ -8,7 +8,8 @@ import pytest
 
 from gslb.app.own_probes import START_S, OwnProbes
 from gslb.model.agent import Agent
-from gslb.model.check import Check, TcpCheck
+from gslb.model.check import Check, CommandCheck, TcpCheck
+from gslb.model.report import Report
 from gslb.model.service import Site
 from gslb.model.system import HealthSettings, System
 from tests.app.world import free_port, until
@@ -126,6 +127,42 @@ def test_another_configuration_is_probed_at_once():
         us = replace(system.sites["eu"], name="us")
         own.reconfigure(replace(system, sites={"us": us}))
         await until(lambda: set(own.heard()[0].report.sites) == {"us"})
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(script())
+
+
+def test_law_2_a_report_that_comes_while_they_end_counts_no_more():
+    async def script():
+        own, _, _ = probes(agents={"fra": Agent("fra", "fra")})
+        own.judge(is_heard=True)
+        own.judge(is_heard=False)
+        own.judge(is_heard=True)
+        await own._take(Report("ns1", "boot", 1, 1000.0, {}))
+        assert own.heard() == ()
+
+    asyncio.run(script())
+
+
+def test_a_reload_that_comes_while_they_end_is_taken_up_by_the_next_ones(tmp_path):
+    begun = tmp_path / "begun"
+    slow = Check((CommandCheck(("sh", "-c", f"touch {begun}; sleep 30")),), timeout_s=5.0)
+
+    async def script():
+        own, _, system = probes(agents=AGENTS)
+        eu = system.sites["eu"]
+        own.reconfigure(replace(system, sites={"eu": replace(eu, check=slow)}))
+        own.judge(is_heard=True)
+        own.judge(is_heard=False)
+        task = asyncio.create_task(own.run())
+        await until(begun.exists)
+        own.judge(is_heard=True)
+        for _ in range(3):  # they are told to end, and wait for the command
+            await asyncio.sleep(0)
+        own.reconfigure(replace(system, sites={"us": replace(eu, name="us")}))
+        own.judge(is_heard=False)
+        await until(lambda: own.heard() and set(own.heard()[0].report.sites) == {"us"})
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -17,6 +17,10 @@ def word(node, health, at, configuration="c"):
     return Peers(node).compose(health, [ORDER], at, configuration)
 
 
+def word_at(at):
+    return word("ns2", WELL, 1000).replace(b'"at":1000', b'"at":' + at)
+
+
 def test_what_a_name_server_says_of_itself():
     told = json.loads(word("ns1", WELL, 1000.1234))
     assert told | {"sees": "?"} == {
@@ -58,8 +62,19 @@ def test_one_that_has_been_silent_for_long_is_not_shown():
 
 @pytest.mark.parametrize(
     "octets",
-    [b"", b"\xff", b"[]", b"{}", b"[" * 100_000, b'{"at": "x"}'],
-    ids=["empty", "no text", "list", "nothing", "deep", "type"],
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"at": "x"}',
+        word_at(b"1" + 400 * b"0"),
+        word_at(b"Infinity"),
+        word_at(b"NaN"),
+        word_at(b"-1"),
+    ],
+    ids=["empty", "no text", "list", "nothing", "deep", "type", "huge", "infinite", "nan", "past"],
 )
 def test_what_is_no_word_is_passed_over(octets):
     peers = Peers("ns1")

@@ -10,16 +10,21 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gslb.app.workers import MAX_LINE, dump_times, load_times, read_lines, require_free
 from gslb.errors import ListenError
 from gslb.model.place import Location
+from gslb.model.report import Report, SiteReport
 from gslb.model.system import Endpoint
 from gslb.policy.measured import AgentRow, AgentTimes
+from gslb.store.envelope import seal
+from gslb.store.signing import compose_public_key
 from tests.app.world import (
     EUROPE,
     HOSTS,
@@ -33,6 +38,7 @@ from tests.app.world import (
     serving_files,
     wait_for,
 )
+from tests.redis_servers import running
 
 # Each from a port of its own, by which the kernel chooses a worker: that all of them miss the same
 # one has a chance of 2 ** -23.
@@ -168,6 +174,29 @@ def test_a_worker_that_cannot_start_says_why(files: Files):
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"gslb: {files.main}:")
     assert ": foo: unknown key" in ended.stderr
+
+
+def test_workers_answer_by_what_agents_measure(files: Files, tmp_path: Path):
+    """Far away but quick: only who was told of the times sends Europe to America."""
+    key = Ed25519PrivateKey.generate()
+    with running(tmp_path / "redis") as server_of_reports:
+        agent = {"public_key": compose_public_key(key), "location": {"country": "DE"}}
+        files.zone.write_text(ZONE + "  near: {answers: {eu: {}, us: {}}, policy: [latency]}\n")
+        more = {"store": server_of_reports.url, "agents": {"fra": agent}}
+        files.write("".join(f"{name}: {json.dumps(told)}\n" for name, told in more.items()))
+        views = {
+            "eu": SiteReport(up=True, rtt_ms=100.0, samples=9),
+            "us": SiteReport(up=True, rtt_ms=5.0, samples=9),
+        }
+        report = Report("fra", "b" * 32, 1, time.time(), views)
+        with server_of_reports.client() as store, serving_files(files) as server:
+            wait_for_workers(server, files)
+            wait_for(lambda: all_answer(server, "near.w.test", "127.0.1.1"))  # by distance
+            store.set("{gslb}:report:fra", seal(report, key))
+            wait_for(lambda: all_answer(server, "near.w.test", "127.0.2.1"))
+            server.signal(signal.SIGHUP)  # a reload begins without them
+            wait_for(lambda: server.log("reloaded"))
+            wait_for(lambda: all_answer(server, "near.w.test", "127.0.2.1"))
 
 
 def test_measured_times_survive_the_pipe():

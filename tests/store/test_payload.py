@@ -36,6 +36,7 @@ REPORTS = st.builds(
 )
 TREE = json.loads(dump_report(REPORT))
 SITE = TREE["sites"]["us-east"]
+TEXT = json.dumps(SITE, separators=(",", ":")).encode()
 
 
 @given(REPORTS)
@@ -134,8 +135,9 @@ def test_law_5_a_value_of_a_site_out_of_range_is_refused(at, value):
         dump_report(REPORT).replace(b"us-east", "ü".encode()),
         dump_report(REPORT).replace(b'"sequence":7', b'"sequence":' + b"9" * 5000),
         dump_report(REPORT).replace(b'"at":', b'"at":1e'),
+        dump_report(REPORT).replace(b'"sites":{', b'"sites":{"us-east":' + TEXT + b","),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_law_5_what_is_no_canonical_json_is_refused(octets):
     with pytest.raises(ValueError):

@@ -15,7 +15,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
@@ -26,8 +25,9 @@ from contextlib import suppress
 from gslb.model.check import CommandCheck
 from gslb.probe.outcome import Outcome, describe_error, failed
 from gslb.probe.target import Target
+from gslb.telemetry.logs import get_limited_logger
 
-log = logging.getLogger(__name__)
+log = get_limited_logger(__name__)
 
 MAX_OUTPUT = 1024 * 1024
 """Octets that a program may print: far more than any answer, and a bound to what a mad
@@ -174,6 +174,6 @@ async def _end(process: subprocess.Popen[bytes]) -> None:
     deadline = asyncio.get_running_loop().time() + REAP_S
     while process.poll() is None:
         if asyncio.get_running_loop().time() > deadline:
-            log.warning("process %d does not end although it was killed", process.pid)
+            log.warning("process does not end although it was killed", pid=process.pid)
             return
         await asyncio.sleep(_REAP_PACE_S)
