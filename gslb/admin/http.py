@@ -33,7 +33,6 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gslb.admin.access import Access, Asked, Refusal, is_loopback
-from gslb.admin.metrics import CONTENT_TYPE, compose_page
 from gslb.admin.requests import MAX_BODY_OCTETS, OrderRequest, parse_order_request
 from gslb.errors import ListenError, OrderError, StoreError
 from gslb.model.system import AdminSettings
@@ -182,6 +181,8 @@ class AdminServer:
         return web.Response(text="ok\n")
 
     async def _measure(self, _request: web.BaseRequest) -> web.Response:
+        from gslb.admin.metrics import CONTENT_TYPE, compose_page  # 10 MiB, if anybody asks
+
         status, refused = self._insight.status(), self.refused.copy()
         page = await asyncio.to_thread(compose_page, status, refused)  # queries are answered
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gslb.app.assemble import Assembled, assemble
-from gslb.app.insight import count_node
+from gslb.app.count import count_node
 from gslb.app.node import Node
 from gslb.app.process import ignore_signals, raise_descriptor_limit, settle_memory
 from gslb.app.reload import Reloader

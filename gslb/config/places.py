@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ def look_at_places(main: MainFile, base: Path) -> tuple[list[Path], list[Finding
         *_check_databases(main, base),
         *_check_redis_files(main, base),
         *_check_state_dir(main, base),
+        *_check_commands(main, base),
     )
     return databases + secrets, list(findings)
 
@@ -54,6 +56,21 @@ def _check_redis_files(main: MainFile, base: Path) -> Iterator[Finding]:
         elif key in SECRET_FILES and path.stat().st_mode & _OTHERS_MAY_READ:
             found = "other users may read the file; chmod 600 keeps it to its owner"
             yield Finding(("redis", key), found, is_warning=True)
+
+
+def _check_commands(main: MainFile, base: Path) -> Iterator[Finding]:
+    """Only warnings: it is the agents that run them, which may live elsewhere."""
+    for name, site in main.sites.items():
+        for index, part in enumerate(site.check.parts) if site.check else ():
+            if part.command is not None and (reason := _why_idle(resolve(base, part.command[0]))):
+                of = () if part is site.check else ("of", index)
+                found = f"{part.command[0]}: {reason} on this machine"
+                yield Finding(("sites", name, "check", *of, "command", 0), found, is_warning=True)
+
+
+def _why_idle(program: Path) -> str:
+    """Why a program could not be run, empty if it could."""
+    return _why_missing(program) or ("" if os.access(program, os.X_OK) else "is not executable")
 
 
 def _check_state_dir(main: MainFile, base: Path) -> Iterator[Finding]:

@@ -18,9 +18,6 @@ import zlib
 from collections.abc import Generator
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from gslb.errors import ReportError
 from gslb.model.agent import Agent
 from gslb.model.report import Report
@@ -99,6 +96,9 @@ def _signed(compressed: bytes) -> bytes:
 
 
 def _is_signed(signature: bytes, signed: bytes, agent: Agent) -> bool:
+    from cryptography.exceptions import InvalidSignature  # 9 MiB that only agents' reports need
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     for octets in agent.public_keys:
         try:
             Ed25519PublicKey.from_public_bytes(octets).verify(signature, signed)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gslb import __version__
+from gslb.app.count import count_node
 from gslb.app.health_status import describe_health
-from gslb.app.insight import NodeInsight, count_node, explain_text, read_client
+from gslb.app.insight import NodeInsight, explain_text, read_client
 from gslb.app.node import Node
 from gslb.app.reload import Reloader, ReloadState
 from gslb.health.snapshot import HealthSnapshot, SiteHealth

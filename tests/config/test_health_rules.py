@@ -194,6 +194,25 @@ def test_secret_when_others_may_read_it(write, key, mode, is_told):
     assert told == [(f"redis.{key}", message)] * is_told
 
 
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        ("command: [./no.sh]", "sites.a.check.command.0: ./no.sh: there is no such file"),
+        ("command: [./z.yaml]", "sites.a.check.command.0: ./z.yaml: is not executable"),
+        (
+            "of: [{tcp: {port: 1}}, {command: [./no.sh]}]",
+            "sites.a.check.of.1.command.0: ./no.sh: there is no such file",
+        ),
+        ("command: [/bin/true]", None),
+    ],
+)
+def test_a_command_that_is_not_here_is_a_warning_because_agents_run_it(write, check, told):
+    sites = f"zones: [z.yaml]\nsites: {{a: {{addresses: [192.0.2.1], check: {{{check}}}}}}}\n"
+    path = write(sites, **{"z.yaml": ZONE})
+    found = [f"{one.path}: {one.message}" for one in load(path).warnings]
+    assert found == ([f"{told} on this machine"] if told else [])
+
+
 def test_all_keys_reach_the_system(write):
     main = f"""\
 listen: {{admin: "192.0.2.53:8053"}}

@@ -88,7 +88,8 @@ def test_every_block_loads_without_a_warning(tmp_path: Path, place: str) -> None
     for name in databases:
         write(tmp_path / name, {"192.0.2.0/24": ASHBURN})
     found = load(tmp_path / MAIN)
-    assert found.warnings == ()
+    # The programs of `command` are the reader's own.
+    assert [one for one in found.warnings if ".command." not in one.path] == []
     assert len(found.zones) == len(CASES[place]) - 1
     if databases:
         assert "city:Ashburn" in {

@@ -27,7 +27,7 @@ from gslb.health.snapshot import HealthSnapshot
 from gslb.health.trust import CANARIES, CONTRADICTS, NEVER_HEARD
 from gslb.model.event import EventKind
 from gslb.model.system import HealthSettings
-from gslb.store.open import PASSWORD_FILE, USERNAME
+from gslb.store.open_redis import PASSWORD_FILE, USERNAME
 from tests.admin.known import three_by_three
 from tests.docs.fleet import PAGE, STATUS, fleet_in
 from tests.docs.pages import ROOT, Fence, every_fence, fences, pages

@@ -14,7 +14,7 @@ from gslb.probe.prober import pace_s
 from gslb.store import base
 from gslb.store import redis as store_redis
 from gslb.store.envelope import seal
-from gslb.store.open import PASSWORD_FILE, USERNAME, open_redis
+from gslb.store.open_redis import PASSWORD_FILE, USERNAME, open_redis
 from gslb.store.redis import RedisStore
 from gslb.store.target import parse_target
 from tests.docs.pages import ROOT, Fence, fences, pages

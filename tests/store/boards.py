@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from gslb.model.system import RedisSettings
-from gslb.store.open import open_redis
+from gslb.store.open_redis import open_redis
 from gslb.store.target import parse_target, redacted
 
 SETTINGS = RedisSettings(timeout_s=1.0)

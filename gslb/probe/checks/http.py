@@ -21,7 +21,6 @@ from functools import cache
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
-from cryptography import x509
 from yarl import URL
 
 from gslb.model.check import HttpCheck
@@ -227,6 +226,8 @@ class _Line(ResponseHandler):
         octets = None if tls is None else tls.getpeercert(binary_form=True)
         if octets is None:
             return None
+        from cryptography import x509  # 17 MiB that only https needs
+
         try:
             return x509.load_der_x509_certificate(octets).not_valid_after_utc.timestamp()
         except ValueError:  # without `verify` anything may come

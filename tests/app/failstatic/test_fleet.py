@@ -11,7 +11,7 @@ from gslb.app.clock import Clocks
 from gslb.app.store_reader import StoreReader
 from gslb.model.system import Endpoint, RedisSettings
 from gslb.store.base import Holding
-from gslb.store.open import open_redis
+from gslb.store.open_redis import open_redis
 from gslb.store.target import parse_target
 from tests.app.failstatic.worlds import (
     TIMEOUT_S,

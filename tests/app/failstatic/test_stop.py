@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from gslb.model.system import RedisSettings
-from gslb.store.open import open_redis
+from gslb.store.open_redis import open_redis
 from gslb.store.target import parse_target
 from tests.redis_servers import running
 
