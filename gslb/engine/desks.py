@@ -57,6 +57,9 @@ class Desks:
         self.measured = self._still.with_measurements(measurements)
         self._kinds: dict[Hashable, int] = {}
         self.by_place = {(d.owner, d.rtype): d for zone in zones for d in self._of_zone(zone)}
+        if not any(map(reads_measurements, self.by_place.values())):  # none is divided anew
+            self._still.settle()
+            self.measured.settle()
 
     def get(self, owner: bytes, rtype: int) -> Desk | None:
         """The desk of a service's owner for A, AAAA or CNAME."""

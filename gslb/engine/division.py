@@ -8,12 +8,17 @@ Laws:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from gslb.engine.clients import Classifier, ClientClasses, Space
 from gslb.engine.groups import ClientGroup, Memory, OptionUse
+from gslb.model.geotable import Ranges
 from gslb.model.service import Candidate
 from gslb.policy.base import Filter, Measurements
+
+NO_RANGES = Ranges(array("Q"), array("I"))
 
 
 class Division:
@@ -30,6 +35,11 @@ class Division:
     def with_measurements(self, measurements: Measurements) -> Division:
         """An empty division under other measurements (law 2)."""
         return Division(self.space, self._use, measurements)
+
+    def settle(self) -> None:
+        """Lets go of the address space as ranges, some 4 MiB: for when all groups are made."""
+        self.space = replace(self.space, ipv4=NO_RANGES, ipv6=NO_RANGES)
+        self._classifier = Classifier(self.space)
 
     def group(
         self, policy: Hashable, filters: Sequence[Filter], candidates: tuple[Candidate, ...]
