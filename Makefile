@@ -61,8 +61,8 @@ docs: $(RUN) ## write docs/configuration.md from the schema
 	@$(BIN)/python -m gslb.config.document
 
 requirements: $(DEV) ## pin the newest versions that pyproject.toml allows
-	@$(COMPILE) --upgrade --extra build pyproject.toml -o requirements.txt
-	@$(COMPILE) --upgrade --extra build --extra dev -c requirements.txt pyproject.toml \
+	@$(COMPILE) --upgrade --extra build --extra compression pyproject.toml -o requirements.txt
+	@$(COMPILE) --upgrade --extra build --extra compression --extra dev -c requirements.txt pyproject.toml \
 		-o requirements-dev.txt
 
 clean: ## remove all that the targets above have made

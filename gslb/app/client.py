@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import dns.rcode
 from dnslib import EDNS0, QTYPE, DNSError, DNSRecord, EDNSOption
 
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.wire import codes
 
 Transport = Literal["udp", "tcp"]

@@ -22,7 +22,7 @@ from gslb.engine.engine import Engine
 from gslb.engine.fast import FastPath
 from gslb.errors import ConfigError, Problem
 from gslb.health.snapshot import HealthSnapshot
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.policy.measured import AgentTimes, MeasuredTimes
 from gslb.server.sockets import open_both
 from gslb.server.tcp import TcpServer

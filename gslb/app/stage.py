@@ -30,8 +30,9 @@ from gslb.app.stage_redis import StageRedis, open_redis_server
 from gslb.errors import ListenError
 from gslb.model.agent import Agent
 from gslb.model.check import HttpCheck
+from gslb.model.endpoint import Endpoint
 from gslb.model.service import Site
-from gslb.model.system import Endpoint, RedisSettings, System
+from gslb.model.system import RedisSettings, System
 from gslb.probe.target import pick_target
 from gslb.server.sockets import describe_failure
 from gslb.store.open import open_store

@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 
 from gslb.health.plain import dump_health
 from gslb.health.snapshot import HealthSnapshot
+from gslb.model.endpoint import Endpoint
 from gslb.model.place import Location
-from gslb.model.system import Endpoint
 from gslb.policy.measured import AgentRow, AgentTimes
 from gslb.server.sockets import open_tcp, open_udp
 from gslb.telemetry.logs import get_logger

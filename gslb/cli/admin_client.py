@@ -22,7 +22,7 @@ import typer
 
 from gslb.cli.output import complain
 from gslb.errors import GslbError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.telemetry.logs import escape
 
 TIMEOUT_S = 5.0

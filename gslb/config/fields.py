@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Wit
 
 from gslb.config.countries import CODES
 from gslb.config.words import allowed_by, did_you_mean, one_of, shown
+from gslb.model.endpoint import Endpoint
 from gslb.model.place import Address, Network
-from gslb.model.system import Endpoint
 
 CONTINENTS = ("AF", "AN", "AS", "EU", "NA", "OC", "SA")
 SERVES_LEVELS = ("map", "asn", "city", "subdivision", "country", "continent")

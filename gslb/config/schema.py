@@ -33,7 +33,8 @@ from gslb.config.health_schema import (
 )
 from gslb.config.urls import StoreField, WebhookField
 from gslb.config.words import shown
-from gslb.model.system import MAX_UDP_SIZE, Endpoint
+from gslb.model.endpoint import Endpoint
+from gslb.model.system import MAX_UDP_SIZE
 
 MAX_WORKERS = 64
 DEFAULT_DNS = (Endpoint("127.0.0.1", 5300), Endpoint("::1", 5300))

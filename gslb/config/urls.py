@@ -18,7 +18,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from gslb.config.fields import parse_domain
 from gslb.config.words import did_you_mean, one_of
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379

@@ -9,24 +9,15 @@ from dataclasses import dataclass, field
 
 from gslb.model.agent import Agent
 from gslb.model.check import Check
+from gslb.model.endpoint import Endpoint
 from gslb.model.order import Order
 from gslb.model.place import Network
+from gslb.model.proxy import Proxy
 from gslb.model.service import Site
 from gslb.model.zone import ZoneSource
 
 MAX_UDP_SIZE = 4096
 """The largest UDP answer that may be configured, in octets; BIND and Unbound cap theirs here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A host address in text form and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +139,7 @@ class System:
     dns: tuple[Endpoint, ...]
     zones: tuple[ZoneSource, ...]
     sites: Mapping[str, Site]
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
     admin: Endpoint | None = None
     workers: int = 1
     store: str = field(default="memory", repr=False)

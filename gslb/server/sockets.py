@@ -19,7 +19,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from gslb.errors import ListenError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 
 # From linux/in.h and linux/in6.h; the socket module does not name them.
 IP_MTU_DISCOVER = 10

@@ -17,7 +17,7 @@ from typing import TypeVar
 from redis.exceptions import MovedError
 
 from gslb.errors import StoreError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.store.connection import FAILURES, Access, Line, words
 from gslb.store.location import Location
 

@@ -32,7 +32,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.telemetry.logs import escape
 
 FAILURES = (RedisError, OSError, EOFError, ValueError)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import MovedError, RedisError
 
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.store.connection import FAILURES, Access, words
 from gslb.store.target import Target, Topology
 

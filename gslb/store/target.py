@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gslb.config.urls import parse_store_url
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 
 
 class Topology(StrEnum):

@@ -11,7 +11,8 @@ from typing import Any
 
 from gslb.admin.http import AdminServer
 from gslb.admin.requests import OrderRequest
-from gslb.model.system import AdminSettings, Endpoint
+from gslb.model.endpoint import Endpoint
+from gslb.model.system import AdminSettings
 from gslb.server.sockets import open_tcp
 
 NOW_AT = 1_790_000_000.0

@@ -18,8 +18,9 @@ from gslb.admin import http
 from gslb.admin.http import AdminServer
 from gslb.admin.requests import MAX_BODY_OCTETS, OrderRequest
 from gslb.errors import ListenError, OrderError, StoreError
+from gslb.model.endpoint import Endpoint
 from gslb.model.order import OrderKind
-from gslb.model.system import AdminSettings, Endpoint
+from gslb.model.system import AdminSettings
 from gslb.server.sockets import open_tcp
 from tests.admin.known import Known, make_order
 

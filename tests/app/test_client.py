@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gslb.app.client import Client, Record, compose_question, read_reply
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 
 NAME = "www.example."
 

@@ -16,8 +16,8 @@ from gslb.app.events import collect_events
 from gslb.app.stage import Props, backend_endpoints, example_file, fit, open_stage
 from gslb.errors import ListenError
 from gslb.model.check import Check, HttpCheck, TcpCheck
+from gslb.model.endpoint import Endpoint
 from gslb.model.service import Site
-from gslb.model.system import Endpoint
 from gslb.store.signing import make_key
 from gslb.telemetry.logs import get_logger
 from tests.app.example import ROOT, write_example

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gslb.app.workers import MAX_LINE, dump_times, load_times, read_lines, require_free
 from gslb.errors import ListenError
+from gslb.model.endpoint import Endpoint
 from gslb.model.place import Location
 from gslb.model.report import Report, SiteReport
-from gslb.model.system import Endpoint
 from gslb.policy.measured import AgentRow, AgentTimes
 from gslb.store.envelope import seal
 from gslb.store.signing import compose_public_key

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from gslb.config.load import Configuration, load
 from gslb.errors import ConfigError
 from gslb.model.check import Check, HttpCheck, TcpCheck
+from gslb.model.endpoint import Endpoint
 from gslb.model.service import AllDown, FilterSpec
-from gslb.model.system import DnsLimits, Endpoint, HealthSettings, LogSettings
+from gslb.model.system import DnsLimits, HealthSettings, LogSettings
 from gslb.policy.latency import LatencyOptions
 from gslb.policy.sticky import StickyOptions
 

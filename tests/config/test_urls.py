@@ -2,7 +2,7 @@
 import pytest
 
 from gslb.config.urls import StoreUrl, parse_store, parse_store_url, parse_webhook, webhook_host
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 
 SECRET = "hunter2"
 

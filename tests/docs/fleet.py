@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from gslb.cli.admin_client import AdminClient, AdminError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.store.signing import compose_public_key, load_key
 from tests.app.world import free_port, wait_for
 from tests.docs.pages import Fence

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 
-from gslb.model.system import DnsLimits, Endpoint
+from gslb.model.endpoint import Endpoint
+from gslb.model.system import DnsLimits
 from gslb.server.sockets import open_tcp
 from gslb.server.tcp import TcpServer
 from gslb.server.tcp_limits import TcpBudgets

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gslb.errors import ListenError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.server.sockets import describe_failure, open_both, open_tcp, open_udp
 
 OPENERS = [pytest.param(open_udp, "UDP", id="udp"), pytest.param(open_tcp, "TCP", id="tcp")]
@@ -123,7 +123,7 @@ def test_name_instead_of_address_is_refused_without_resolving_it(opener, _name):
 FORBIDDEN_SCRIPT = """
 import os
 from gslb.errors import ListenError
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.server.sockets import open_tcp, open_udp
 if os.getuid() == 0:
     os.setgid(65534)

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.server.datagrams import BATCH, MAX_DATAGRAM
 from gslb.server.sockets import open_udp
 from gslb.server.udp import UdpServer

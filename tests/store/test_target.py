@@ -1,6 +1,6 @@
 import pytest
 
-from gslb.model.system import Endpoint
+from gslb.model.endpoint import Endpoint
 from gslb.store.target import Target, Topology, parse_target, redacted
 
 ONE = (Endpoint("redis.example", 6379),)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gslb.app.clock import Clocks
 from gslb.app.store_reader import StoreReader
-from gslb.model.system import Endpoint, RedisSettings
+from gslb.model.endpoint import Endpoint
+from gslb.model.system import RedisSettings
 from gslb.store.base import Holding
 from gslb.store.open_redis import open_redis
 from gslb.store.target import parse_target

@@ -1,0 +1,1 @@
+"""What is compressed and what is kept of answers: pure."""

@@ -1,0 +1,1 @@
+"""The regional tier's data plane: connections of clients and backends."""

@@ -1,0 +1,1 @@
+"""The operator's proxies as the configuration of another engine: pure."""
