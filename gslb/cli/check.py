@@ -48,6 +48,7 @@ def _describe_good(file: Path, found: Configuration) -> dict[str, Any]:
         "zones": [zone.source.origin for zone in found.zones],
         "services": _count_services(found),
         "sites": list(found.system.sites),
+        "proxies": list(found.system.proxies),
         "files": list(found.system.files),
     }
 
@@ -59,14 +60,25 @@ def _count_services(found: Configuration) -> int:
 def _tell_good(file: Path, found: Configuration) -> Iterator[Text]:
     for warning in found.warnings:
         yield _tell(warning, "warning: ")
-    numbers = (
-        count(len(found.zones), "zone"),
-        count(_count_services(found), "service"),
-        count(len(found.system.sites), "site"),
-    )
+    numbers = list(_numbers(found))
     warned = f", {count(len(found.warnings), 'warning')}" if found.warnings else ""
     verdict = (f"no problems{warned}", "bold yellow" if warned else "bold green")
     yield styled(f"{file}: {', '.join(numbers)}: ", verdict)
+
+
+def _numbers(found: Configuration) -> Iterator[str]:
+    """How many there are of what the files can hold; proxies only where there are any, and the rest
+    only where the files do not stand for proxies alone.
+    """
+    system = found.system
+    if found.zones or system.sites or not system.proxies:
+        yield count(len(found.zones), "zone")
+        yield count(_count_services(found), "service")
+        yield count(len(system.sites), "site")
+    if system.proxies:
+        yield "1 proxy" if len(system.proxies) == 1 else f"{len(system.proxies)} proxies"
+        yield count(sum(len(one.routes) for one in system.proxies.values()), "route")
+        yield count(sum(len(one.pools) for one in system.proxies.values()), "pool")
 
 
 def _tell(problem: Problem, mark: str = "") -> Text:

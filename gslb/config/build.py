@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from gslb.config.build_health import (
     build_redis,
     resolve,
 )
-from gslb.config.schema import MAX_WORKERS, MainFile, SiteEntry
+from gslb.config.build_proxy import STREAMS, build_proxy, count_workers
+from gslb.config.schema import MainFile, SiteEntry
 from gslb.config.zone_schema import DEFAULT_TTL_MIN, AnswerEntry, PolicyStep, ServiceEntry, ZoneFile
 from gslb.model.service import AllDown, Candidate, FilterSpec, Service, Site
 from gslb.model.system import (
@@ -30,7 +30,6 @@ from gslb.model.zone import ZoneSource
 from gslb.policy.registry import FILTERS
 
 BUNDLED = "bundled"
-_STREAMS = ("stdout", "stderr")
 
 
 def build_system(main: MainFile, base: Path) -> System:
@@ -41,7 +40,7 @@ def build_system(main: MainFile, base: Path) -> System:
         node=main.node,
         dns=tuple(main.listen.dns),
         admin=main.listen.admin,
-        workers=min(os.cpu_count() or 1, MAX_WORKERS) if main.workers == "auto" else main.workers,
+        workers=count_workers(main.workers),
         store=main.store,
         state_dir=None if main.state_dir is None else str(resolve(base, main.state_dir)),
         agents={name: build_agent(name, agent) for name, agent in main.agents.items()},
@@ -53,6 +52,7 @@ def build_system(main: MainFile, base: Path) -> System:
         log=_build_log(main, base),
         zones=(),
         sites={name: build_site(name, site, base) for name, site in main.sites.items()},
+        proxies={name: build_proxy(name, proxy, base) for name, proxy in main.proxies.items()},
         admin_access=AdminSettings(tuple(main.admin.tokens)),
         events=EventSettings(main.events.webhook),
     )
@@ -85,7 +85,7 @@ def _build_limits(main: MainFile) -> DnsLimits:
 def _build_log(main: MainFile, base: Path) -> LogSettings:
     log = main.log
     decisions = log.decisions
-    if decisions is not None and decisions not in _STREAMS:
+    if decisions is not None and decisions not in STREAMS:
         decisions = str(resolve(base, decisions))
     return LogSettings(log.level, log.format, decisions, log.decision_share)
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gslb.config import check_schema, health_schema, schema, zone_schema
+from gslb.config.document_proxy import PROXY_EXAMPLE, PROXY_SECTIONS
 from gslb.config.words import Schema, allowed_by, resolve
 from gslb.policy.registry import FILTERS
 
@@ -65,6 +66,11 @@ The files are YAML with fewer surprises: only `true`, `false`, `null` and decima
 text (`NO`, `on`, `12:30` and `017` are text); a key given twice is an error, and so is an unknown
 key. Anchors and aliases are allowed; tags, merge keys (`<<`) and several documents in a file are
 not. A file may be 2 MB large, 20 levels deep, and hold 100,000 values with what aliases repeat.
+"""
+
+_PROXY_HEAD = """\
+The key `proxies` of the main file: regional load balancers, which `gslb proxy FILE` runs. A main
+file may hold nothing else, or all of a system.
 """
 
 _MAIN_EXAMPLE = """\
@@ -185,6 +191,11 @@ def _page() -> Iterator[str]:
     yield "With agents and Redis:\n"
     yield f"```yaml\n{_AGENTS_EXAMPLE}```\n"
     for path, model in _MAIN:
+        yield from _section(path, model)
+    yield "## Proxies\n"
+    yield _PROXY_HEAD
+    yield f"```yaml\n{PROXY_EXAMPLE}```\n"
+    for path, model in PROXY_SECTIONS:
         yield from _section(path, model)
     yield "## Zone files\n"
     yield f"```yaml\n{_ZONE_EXAMPLE}```\n"

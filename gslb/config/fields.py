@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -19,6 +19,7 @@ from gslb.model.place import Address, Network
 CONTINENTS = ("AF", "AN", "AS", "EU", "NA", "OC", "SA")
 SERVES_LEVELS = ("map", "asn", "city", "subdivision", "country", "continent")
 MAX_NAME_CHARACTERS = 253  # 255 octets on the wire (RFC 1035 2.3.4)
+MAX_WORKERS = 64
 MAX_ECS_IPV6_PREFIX = 64  # what `GeoTable` tells apart
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -48,7 +49,7 @@ def parse_address(value: object) -> Address:
     return address
 
 
-def parse_network(value: object) -> Network:
+def read_network(value: object) -> Network:
     """The network that text spells in CIDR form; a bare address is a network of one."""
     try:
         network = ip_network(value, strict=False) if isinstance(value, str) else None
@@ -60,6 +61,12 @@ def parse_network(value: object) -> Network:
         ip_address(str(value).partition("/")[0]) != network.network_address
     ):
         raise ValueError(f"{value} has bits set behind its prefix; did you mean {network}?")
+    return network
+
+
+def parse_network(value: object) -> Network:
+    """A network as `read_network` reads it, of a size that client subnets can tell apart."""
+    network = read_network(value)
     if isinstance(network, IPv6Network) and network.prefixlen > MAX_ECS_IPV6_PREFIX:
         raise ValueError(
             f"{value} is longer than /{MAX_ECS_IPV6_PREFIX}, the longest IPv6 prefix allowed"
@@ -228,6 +235,17 @@ def check_line(text: str) -> str:
     return text
 
 
+def parse_workers(value: object) -> int | Literal["auto"]:
+    """`auto` or a number of processes."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_WORKERS:
+        raise ValueError(
+            f"must be a whole number from 1 to {MAX_WORKERS} or auto, not {shown(value)}"
+        )
+    return value
+
+
 def parse_moment(value: object) -> datetime:
     """A date and time with its zone (ISO 8601)."""
     try:
@@ -279,6 +297,13 @@ FilePath = Annotated[
     str,
     AfterValidator(check_file_path),
     Field(min_length=1, max_length=1000, json_schema_extra={"format": "path"}),
+]
+WorkersField = Annotated[
+    int | Literal["auto"],
+    PlainValidator(parse_workers),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}, {"const": "auto"}]}
+    ),
 ]
 TextField = Annotated[str, Field(min_length=1, max_length=1000)]
 Port = Annotated[int, Field(ge=1, le=65535)]

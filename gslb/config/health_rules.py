@@ -95,7 +95,7 @@ def _check_agent(main: MainFile, name: str, known: Known) -> Iterator[Finding]:
         yield Finding(path, found, at_key=True)
     for index, site in enumerate(agent.sites or ()):
         if site not in known.sites:
-            yield _unknown_site(site, (*path, "sites", index), known.sites)
+            yield unknown_site(site, (*path, "sites", index), known.sites)
     if not agent.public_key and "store" not in known.broken:
         yield _keyless(name, path, store=main.store)
 
@@ -121,9 +121,8 @@ def _keys(agents: dict[str, AgentEntry]) -> Iterator[tuple[Path, bytes]]:
             yield ("agents", name, "public_key", index), key
 
 
-def _unknown_site(
-    name: str, path: Path, sites: Collection[str], *, at_key: bool = False
-) -> Finding:
+def unknown_site(name: str, path: Path, sites: Collection[str], *, at_key: bool = False) -> Finding:
+    """That a name is no site's."""
     found = f"unknown site {shown(name)}; allowed: {one_of(sites)}{did_you_mean(name, sites)}"
     return Finding(path, found, at_key=at_key)
 
@@ -131,7 +130,7 @@ def _unknown_site(
 def _check_orders(main: MainFile, known: Known) -> Iterator[Finding]:
     for name, order in main.orders.items():
         if name not in known.sites:
-            yield _unknown_site(name, ("orders", name), known.sites, at_key=True)
+            yield unknown_site(name, ("orders", name), known.sites, at_key=True)
         if order.until is not None and order.until.timestamp() <= known.at:
             found = f"expired at {order.until.isoformat()}: it orders nothing any more"
             yield Finding(("orders", name, "until"), found, is_warning=True)
@@ -150,7 +149,7 @@ def _check_store(main: MainFile) -> Iterator[Finding]:
     url = parse_store_url(main.store)
     yield from _check_credentials(main, url)
     yield from _check_unread(url, given)
-    if main.state_dir is None:
+    if main.state_dir is None and (main.sites or not main.proxies):
         found = "no state_dir: a name server that restarts without Redis begins with unknown health"
         yield Finding(("state_dir",), found, is_warning=True)
 

@@ -29,6 +29,8 @@ from gslb.config.files import (
 from gslb.config.finding import Finding
 from gslb.config.health_rules import Known, check_store_names
 from gslb.config.places import look_at_places
+from gslb.config.proxy_parts import read_parts
+from gslb.config.proxy_rules import check_proxies
 from gslb.config.rules import Names, check_main, check_zone
 from gslb.config.schema import MainFile
 from gslb.config.shape import UNITS, check_shape
@@ -148,8 +150,10 @@ def _load_main(desk: _Desk, path: Path, at: float) -> _Main | None:
     entry, findings = check_shape(MainFile, tree.data)
     if entry is not None:
         known = Known(_keys(tree.data, "sites"), _left_out(findings), at)
+        parts = read_parts(tree.data, findings)
         findings += check_main(entry, known)
-        places, faults = look_at_places(entry, path.parent)
+        findings += check_proxies(entry, known, parts)
+        places, faults = look_at_places(entry, path.parent, parts)
         desk.places += places
         findings += faults
     desk.report(tree, findings)

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gslb.config.build import BUNDLED
 from gslb.config.build_health import REDIS_FILES, SECRET_FILES, resolve
+from gslb.config.check_schema import CheckEntry
 from gslb.config.files import tell
 from gslb.config.finding import Finding
+from gslb.config.finding import Path as At
+from gslb.config.proxy_parts import Parts
+from gslb.config.proxy_places import NamedFile, proxy_checks, proxy_files
 from gslb.config.schema import MainFile
 
 _OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
-def look_at_places(main: MainFile, base: Path) -> tuple[list[Path], list[Finding]]:
+def look_at_places(
+    main: MainFile, base: Path, parts: Mapping[str, Parts]
+) -> tuple[list[Path], list[Finding]]:
     """The files that matter besides those that are read here, so that a change of one can be seen;
-    and what is wrong with them. base: the main file's directory.
+    and what is wrong with them. base: the main file's directory. parts: of each proxy, by name.
     """
     databases = [resolve(base, name) for name in main.geo.database if name != BUNDLED]
-    secrets = [resolve(base, name) for _, name in _redis_files(main)]
+    named = [*_redis_files(main), *proxy_files(main, parts)]
     findings = (
         *_check_databases(main, base),
-        *_check_redis_files(main, base),
+        *_check_named_files(named, base),
         *_check_state_dir(main, base),
         *_check_commands(main, base),
     )
-    return databases + secrets, list(findings)
+    others = dict.fromkeys(resolve(base, one.name) for one in named)
+    return [*databases, *others], list(findings)
 
 
 def _check_databases(main: MainFile, base: Path) -> Iterator[Finding]:
@@ -38,34 +45,43 @@ def _check_databases(main: MainFile, base: Path) -> Iterator[Finding]:
             yield Finding(("geo", "database", index), found)
 
 
-def _redis_files(main: MainFile) -> Iterator[tuple[str, str]]:
-    """Key and path of each file that is given under redis."""
+def _redis_files(main: MainFile) -> Iterator[NamedFile]:
     for key in REDIS_FILES:
         name = getattr(main.redis, key)
         if name is not None:
-            yield key, name
+            yield NamedFile(("redis", key), name, key in SECRET_FILES)
 
 
-def _check_redis_files(main: MainFile, base: Path) -> Iterator[Finding]:
+def _check_named_files(files: Iterable[NamedFile], base: Path) -> Iterator[Finding]:
     """No name is repeated: where it is mistaken, it can be the password itself."""
-    for key, name in _redis_files(main):
+    for key, name, is_secret in files:
         path = resolve(base, name)
-        if reason := _why_missing(path):
+        if reason := _why_missing(path) or _why_closed(path):
             found = f"{reason}; a path is absolute, or relative to the main file"
-            yield Finding(("redis", key), found)
-        elif key in SECRET_FILES and path.stat().st_mode & _OTHERS_MAY_READ:
+            yield Finding(key, found)
+        elif is_secret and path.stat().st_mode & _OTHERS_MAY_READ:
             found = "other users may read the file; chmod 600 keeps it to its owner"
-            yield Finding(("redis", key), found, is_warning=True)
+            yield Finding(key, found, is_warning=True)
+
+
+def _why_closed(path: Path) -> str:
+    return "" if os.access(path, os.R_OK) else "may not be read by this user"
 
 
 def _check_commands(main: MainFile, base: Path) -> Iterator[Finding]:
-    """Only warnings: it is the agents that run them, which may live elsewhere."""
-    for name, site in main.sites.items():
-        for index, part in enumerate(site.check.parts) if site.check else ():
+    """Only warnings: agents and proxies run them, which may live elsewhere."""
+    for path, check in (*_site_checks(main), *proxy_checks(main)):
+        for index, part in enumerate(check.parts):
             if part.command is not None and (reason := _why_idle(resolve(base, part.command[0]))):
-                of = () if part is site.check else ("of", index)
+                of = () if part is check else ("of", index)
                 found = f"{part.command[0]}: {reason} on this machine"
-                yield Finding(("sites", name, "check", *of, "command", 0), found, is_warning=True)
+                yield Finding((*path, *of, "command", 0), found, is_warning=True)
+
+
+def _site_checks(main: MainFile) -> Iterator[tuple[At, CheckEntry]]:
+    for name, site in main.sites.items():
+        if site.check:
+            yield ("sites", name, "check"), site.check
 
 
 def _why_idle(program: Path) -> str:

@@ -42,7 +42,7 @@ def check_main(main: MainFile, known: Known) -> Iterator[Finding]:
     for name, site in main.sites.items():
         yield from _check_site(site, ("sites", name))
     yield from check_health(main, known)
-    if not main.zones:
+    if not main.zones and not main.proxies:
         yield Finding(("zones",), "no zones: every query will be refused", is_warning=True)
 
 

@@ -1,15 +1,15 @@
 """The shape of the main file: every key, what it takes, its default, and what it means.
 
-Here, in check_schema, health_schema and zone_schema keys are named, and nowhere else: `gslb check`,
-`gslb schema` and docs/configuration.md all read them. Rules that need two keys or two files are in
-gslb.config.rules.
+Here, in check_schema, health_schema, the proxy_*schema modules and zone_schema keys are named, and
+nowhere else: `gslb check`, `gslb schema` and docs/configuration.md all read them. Rules that need
+two keys or two files are in gslb.config.rules.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from gslb.config.check_schema import CheckEntry
 from gslb.config.credentials import TokensField
@@ -21,6 +21,7 @@ from gslb.config.fields import (
     LabelField,
     NetworkField,
     Share,
+    WorkersField,
 )
 from gslb.config.health_schema import (
     MAX_AGENTS,
@@ -31,24 +32,12 @@ from gslb.config.health_schema import (
     OrderEntry,
     RedisEntry,
 )
+from gslb.config.proxy_schema import MAX_PROXIES, ProxyEntry
 from gslb.config.urls import StoreField, WebhookField
-from gslb.config.words import shown
 from gslb.model.endpoint import Endpoint
 from gslb.model.system import MAX_UDP_SIZE
 
-MAX_WORKERS = 64
 DEFAULT_DNS = (Endpoint("127.0.0.1", 5300), Endpoint("::1", 5300))
-
-
-def parse_workers(value: object) -> int | Literal["auto"]:
-    """`auto` or a number of processes."""
-    if value == "auto":
-        return "auto"
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_WORKERS:
-        raise ValueError(
-            f"must be a whole number from 1 to {MAX_WORKERS} or auto, not {shown(value)}"
-        )
-    return value
 
 
 class ListenEntry(Entry):
@@ -167,18 +156,7 @@ class MainFile(Entry):
     """This name server's name: in logs, metrics and NSID."""
     listen: ListenEntry = ListenEntry()
     """Where the name server listens."""
-    workers: Annotated[
-        int | Literal["auto"],
-        PlainValidator(parse_workers),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS},
-                    {"const": "auto"},
-                ]
-            }
-        ),
-    ] = 1
+    workers: WorkersField = 1
     """Name server processes that share the port; `auto` is one for each core."""
     store: StoreField = "memory"
     """Where health is kept: `memory` (inside this process only), `redis://HOST:6379/0`,
@@ -206,6 +184,8 @@ class MainFile(Entry):
     """The probe agents whose reports count, by name."""
     orders: dict[LabelField, OrderEntry] = Field(default={}, max_length=MAX_ORDERS)
     """Orders that hold whatever the checks and other orders say, by the site's name."""
+    proxies: dict[LabelField, ProxyEntry] = Field(default={}, max_length=MAX_PROXIES)
+    """The regional load balancers that `gslb proxy FILE` runs, by name."""
     admin: AdminEntry = AdminEntry()
     """Who may use `listen.admin`."""
     events: EventsEntry = EventsEntry()

@@ -3,14 +3,16 @@ without the bad parts.
 
 Laws:
 1. Every fault of shape is found in one pass.
-2. A unit with a fault (one site, agent, order or service, or a top-level key) is left out, and the
-   rest is still judged, so that rules over several keys and files report at the same time as faults
-   of shape.
+2. A unit with a fault (one site, agent, order or service, one route, pool, listener or key of a
+   proxy, or a top-level key) is left out, and the rest is still judged, so that rules over several
+   keys and files report at the same time as faults of shape. A proxy that lacks what it needs
+   without such a part is left out whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,8 +23,12 @@ from gslb.config.finding import Finding, Path
 from gslb.config.words import allowed_by, branches_of, did_you_mean, one_of, schema_at, shown
 
 # The parts of a file that stand for themselves.
-UNITS = ("sites", "agents", "orders", "services")
+UNITS = ("sites", "agents", "orders", "services", "proxies")
+PARTS = ("routes", "pools", "listen")
+"""The keys of a proxy whose entries stand for themselves."""
 _AT_KEY = "[key]"  # what pydantic puts behind a key that is wrong itself
+
+_DEEPEST = 4  # proxies.NAME.routes.0
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,28 +46,51 @@ def check_shape(model: type[M], data: object, path: Path = ()) -> tuple[M | None
 
 
 def _without_bad_units(model: type[M], data: object, details: list[ErrorDetails]) -> M | None:
+    """What is left without the smallest units that can go, and without the larger ones of those
+    that cannot.
+    """
     if not isinstance(data, dict):
         return None
-    left = {
-        key: dict(value) if key in UNITS and isinstance(value, dict) else value
-        for key, value in data.items()
-    }
-    for detail in details:
-        unit = detail["loc"][:1]
-        parent, key = (
-            (left.get(unit[0]), detail["loc"][1]) if _is_unit(detail, left) else (left, unit[0])
-        )
-        if isinstance(parent, dict):
-            parent.pop(key, None)
+    cuts = {_part_of(path) for path in _places(details)}
     try:
-        return model.model_validate(left)
+        return model.model_validate(_prune(data, cuts))
+    except ValidationError as error:
+        cuts |= {_unit_of(path) for path in _places(error.errors(include_url=False))}
+    try:
+        return model.model_validate(_prune(data, cuts))
     except ValidationError:
         return None
 
 
-def _is_unit(detail: ErrorDetails, data: dict[str, Any]) -> bool:
-    loc = detail["loc"]
-    return len(loc) > 1 and loc[0] in UNITS and isinstance(data.get(str(loc[0])), dict)
+def _places(details: list[ErrorDetails]) -> list[Path]:
+    return [tuple(key for key in one["loc"] if key != _AT_KEY) for one in details]
+
+
+def _unit_of(path: Path) -> Path:
+    return path[:2] if path[:1] and path[0] in UNITS else path[:1]
+
+
+def _part_of(path: Path) -> Path:
+    if path[:1] != ("proxies",) or len(path) < 3:
+        return _unit_of(path)
+    return path[:4] if path[2] in PARTS else path[:3]
+
+
+def _prune(value: object, cuts: AbstractSet[Path], at: Path = ()) -> object:
+    """A copy of plain data without what stands at the cuts; none of them is deeper than a part."""
+    if len(at) == _DEEPEST:
+        return value
+    if isinstance(value, dict):
+        places = {key: (*at, key) for key in value}
+        return {
+            key: _prune(one, cuts, places[key])
+            for key, one in value.items()
+            if places[key] not in cuts
+        }
+    if isinstance(value, list):
+        kept = ((index, one) for index, one in enumerate(value) if (*at, index) not in cuts)
+        return [_prune(one, cuts, (*at, index)) for index, one in kept]
+    return value
 
 
 @cache

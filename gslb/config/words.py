@@ -31,6 +31,13 @@ _FORMATS = {
     "public-key": "a public key (44 characters of base64)",
     "token-digest": "a SHA-256 (64 hexadecimal digits)",
     "header": "text without control characters",
+    "method": "a method such as GET",
+    "host": "a host such as www.example or *.example",
+    "authority": "a host such as www.example, with or without a port",
+    "re": "a regular expression",
+    "request-key": "client_ip, host, path, uri, header:NAME, cookie:NAME or query:NAME",
+    "backend": "an IP address and port such as 192.0.2.10:8080",
+    "language": "a language such as de or en-GB",
 }
 
 
@@ -72,7 +79,8 @@ def allowed_by(schema: Schema, root: Schema) -> str:
             allowed_by(branch, root) for branch in branches if branch.get("type") != "null"
         )
     if "const" in schema:
-        return str(schema["const"])
+        const = schema["const"]
+        return const if isinstance(const, str) else shown(const)
     if "enum" in schema:
         return f"one of {one_of(map(str, schema['enum']))}"
     if schema.get("format") in _FORMATS:

@@ -77,3 +77,31 @@ def test_check_reads_the_databases_as_a_start_would():
     assert found.exit_code == 1
     (line,) = found.stdout.splitlines()
     assert line.startswith(f"gslb.yaml: geo.database: {Path.cwd() / 'geo.mmdb'}: ")
+
+
+PROXY = """\
+proxies:
+  eu:
+    site: eu
+    listen: [{address: "192.0.2.1:80"}]
+    routes: [{name: a, path: /a, pool: web}, {name: b, pool: web}]
+    pools: {web: {backends: {b: {address: "192.0.2.9:80"}}}}
+"""
+
+
+def test_check_counts_proxies():
+    Path("gslb.yaml").write_text(PROXY)
+    found = run("gslb.yaml")
+    assert found.exit_code == 0
+    assert found.stdout == "gslb.yaml: 1 proxy, 2 routes, 1 pool: no problems\n"
+    assert json.loads(run("gslb.yaml", "--json").stdout)["proxies"] == ["eu"]
+
+
+def test_check_counts_proxies_beside_the_rest():
+    second = PROXY.replace("proxies:\n  eu:", "  us:").replace("0.2.1:80", "0.2.2:80")
+    Path("gslb.yaml").write_text(f"{PROXY}{second}sites: {{eu: {{addresses: [192.0.2.3]}}}}\n")
+    found = run("gslb.yaml")
+    assert found.exit_code == 0
+    assert found.stdout == (
+        "gslb.yaml: 0 zones, 0 services, 1 site, 2 proxies, 4 routes, 2 pools: no problems\n"
+    )

@@ -5,6 +5,7 @@ import pytest
 
 from gslb.config.check_schema import CheckEntry, HttpsEntry, TcpCheckEntry
 from gslb.config.document import compose_page
+from gslb.config.document_proxy import PROXY_SECTIONS
 from gslb.config.health_schema import (
     AgentEntry,
     AgentLocationEntry,
@@ -26,8 +27,10 @@ def test_page_is_up_to_date():
 
 def test_example_blocks_load(write):
     blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert [name for name, _ in blocks] == ["gslb.yaml", "agents.yaml", "zones/shop.yaml"]
-    zone = blocks[2][1]
+    assert [name for name, _ in blocks] == [
+        *("gslb.yaml", "agents.yaml", "proxy.yaml", "zones/shop.yaml")
+    ]
+    zone = blocks[3][1]
     found = load(write(blocks[0][1], **{"zones/shop.yaml": zone}))
     assert found.warnings == ()
     assert len(found.zones[0].source.services) == 4
@@ -46,7 +49,22 @@ def test_example_with_agents_loads(write):
     assert len(found.system.health.canaries) == 2
 
 
+def test_example_with_a_proxy_loads(write):
+    text = PAGE.read_text(encoding="utf-8")
+    (main,) = re.findall(r"```yaml\n# proxy.yaml\n(.*?)```", text, re.DOTALL)
+    files = [f"tls/{name}" for name in ("shop.pem", "shop.key", "api.pem", "api.key", "ca.pem")]
+    path = write(main, **dict.fromkeys([*files, "affinity.secret"], "x"))
+    for name in ("tls/shop.key", "tls/api.key", "affinity.secret"):
+        Path(name).chmod(0o600)
+    found = load(path)
+    assert found.warnings == ()
+    assert [route.name for route in found.system.proxies["eu-west"].routes] == [
+        *("plain", "api", "static", "staff", "default")
+    ]
+
+
 MODELS = [
+    *(model for _, model in PROXY_SECTIONS),
     *(MainFile, ZoneFile, ServiceEntry, AnswerEntry, CheckEntry, HttpsEntry, TcpCheckEntry),
     *(AgentEntry, AgentLocationEntry, HealthEntry, OrderEntry, RedisEntry, AdminEntry, EventsEntry),
 ]

@@ -16,8 +16,12 @@ KEYWORDS = {
     "const",
     "properties", "required", "additionalProperties", "propertyNames", "items", "minProperties",
     "maxProperties", "minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum",
-    "exclusiveMinimum",
+    "exclusiveMinimum", "exclusiveMaximum",
 }  # fmt: skip
+
+
+POOL = {"backends": {"b": {"address": "192.0.2.9:80"}}}
+PROXY = {"site": "eu", "listen": [{"address": "192.0.2.1:80"}], "pools": {"a": POOL}}
 
 
 def accepts(schema: dict, value: object, root: dict) -> bool:
@@ -46,7 +50,12 @@ def accepts(schema: dict, value: object, root: dict) -> bool:
         return schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", 10**9)
     if isinstance(value, int | float):
         above = value > schema.get("exclusiveMinimum", float("-inf"))
-        return above and schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        below = value < schema.get("exclusiveMaximum", float("inf"))
+        return (
+            above
+            and below
+            and schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        )
     return True
 
 
@@ -101,6 +110,17 @@ def test_schema_accepts_the_contract(model, path):
         (MainFile, {"health": {"canaries": [{"http": {"expect_json": {"a": [1]}}}]}}),
         (MainFile, {"listen": {"dns": []}}),
         (MainFile, {"health": {"quorum": True}}),
+        (MainFile, {"proxies": {"eu": {"site": "eu"}}}),
+        (MainFile, {"proxies": {"eu": PROXY | {"workers": 0}}}),
+        (MainFile, {"proxies": {"eu": PROXY | {"routes": [{"name": "r", "priority": "top"}]}}}),
+        (MainFile, {"proxies": {"eu": PROXY | {"routes": [{"name": "r", "headers": {"A": 1}}]}}}),
+        (MainFile, {"proxies": {"eu": PROXY | {"routes": [{"name": "r", "cache": 5}]}}}),
+        (MainFile, {"proxies": {"eu": PROXY | {"pools": {"a": POOL | {"balance": "best"}}}}}),
+        (
+            MainFile,
+            {"proxies": {"eu": PROXY | {"pools": {"a": POOL | {"hedge": {"quantile": 1}}}}}},
+        ),
+        (MainFile, {"proxies": {"eu": PROXY | {"pools": {"a": POOL | {"send_proxy": "v3"}}}}}),
         (ZoneFile, {"negative_ttl": "30"}),
         (ZoneFile, {"services": {"www": {"answers": {}, "policy": ["helth"]}}}),
         (
@@ -129,8 +149,14 @@ def test_schema_describes_every_key_on_one_line():
                 assert not re.search(r"\n", found.get("description", "")), key
 
 
-def test_schema_accepts_the_example_with_agents():
+@pytest.mark.parametrize("name", ["agents.yaml", "proxy.yaml"])
+def test_schema_accepts_the_examples(name):
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    (main,) = re.findall(r"```yaml\n# agents.yaml\n(.*?)```", text, re.DOTALL)
+    (main,) = re.findall(rf"```yaml\n# {name}\n(.*?)```", text, re.DOTALL)
     schema = editor_schema(MainFile)
-    assert accepts(schema, read_tree(main.encode(), "agents.yaml").data, schema)
+    assert accepts(schema, read_tree(main.encode(), name).data, schema)
+
+
+def test_schema_accepts_a_smallest_proxy():
+    schema = editor_schema(MainFile)
+    assert accepts(schema, {"proxies": {"eu": PROXY}}, schema)

@@ -14,7 +14,7 @@ ZONE = "zone: g.example\nnameservers: {ns.x.example: []}\n"
 
 KEYS = (
     "node, listen, workers, store, redis, state_dir, geo, health, edns, tcp, log, zones, sites, "
-    "agents, orders, admin, events"
+    "agents, orders, proxies, admin, events"
 )
 
 MAIN_ROWS = [

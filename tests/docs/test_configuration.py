@@ -26,7 +26,7 @@ zone: gslb.shop.example
 nameservers: {ns1.gslb.shop.example: [192.0.2.53]}
 services: {www: {answers: {SITE: {}}}}
 """
-OTHERS = ("rules.yaml", "agents.yaml")
+OTHERS = ("rules.yaml", "agents.yaml", "proxy.yaml")
 """What tests of their own read: test_health.py and tests/config/test_document.py."""
 Files = dict[str, str]
 

@@ -1,0 +1,276 @@
+"""The connections of one pool: idle ones to be used again, new ones, and who waits for a free slot.
+
+Which backend it is decides `gslb.balance`; here is only what that takes in sockets.
+
+Laws:
+1. An idle connection is looked at before it is used again: one that has been idle for a while, or
+   is to carry what cannot be sent twice, is asked whether the backend has closed it.
+2. Of a backend at most MAX_IDLE idle connections are kept, the last used first, none longer than
+   the timeout.
+3. Who waits is served when a slot is free, by priority and then in order; nobody who comes later
+   gets in before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gslb.balance.pool_state import PoolState, Result
+from gslb.http1.proxy_header import compose_proxy_header
+from gslb.model.proxy import Algorithm, HttpLimits, KeyKind, KeySpec, Pool, Timeouts
+from gslb.probe.outcome import clean_text, describe_error
+from gslb.proxy.bonds import make_bonds
+from gslb.proxy.upstream import BackendConnection
+from gslb.route.keys import KeyReader, compile_key
+
+if TYPE_CHECKING:
+    from gslb.balance.member import Member
+    from gslb.balance.queue import Queue
+    from gslb.proxy.attempt import Attempt
+    from gslb.proxy.exchange import Exchange
+
+MAX_IDLE = 256
+"""Idle connections of one backend: more than one worker has in flight in usual operation."""
+FRESH_S = 0.02
+"""Idle for less: the loop would have told of a close, so no system call is spent on asking."""
+
+_HASHING = (Algorithm.IP_HASH, Algorithm.CONSISTENT_HASH, Algorithm.MAGLEV)
+_BY_CLIENT = KeySpec(KeyKind.CLIENT_IP)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTerms:
+    """What a pool has from its proxy. affinity: what signs cookies without a file of their own.
+    share: of the proxy, that this worker is.
+    """
+
+    timeouts: Timeouts
+    limits: HttpLimits
+    affinity: bytes
+    share: float
+
+
+class BackendPool:
+    """One pool in one worker. state: what is known of its backends. queue: who waits for a slot.
+    bonds: what binds clients to backends. read_key: of a request what the algorithm hashes, None
+    where that is nothing.
+    """
+
+    def __init__(self, pool: Pool, terms: PoolTerms) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.name = pool.name
+        self.pool = pool
+        self.state = PoolState(pool, now=monotonic(), share=terms.share)
+        self.queue: Queue[Exchange] = self.state.queue
+        self._terms = terms
+        self._is_retired = False
+        self._take(pool)
+        self._idle: dict[str, list[BackendConnection]] = {}
+        self._connections: set[BackendConnection] = set()
+        self._openings: set[asyncio.Task[None]] = set()
+        self._tls = make_client_context(pool) if pool.tls else None
+
+    def _take(self, pool: Pool) -> None:
+        self.algorithm = str(pool.balance.algorithm)
+        self.bonds = make_bonds(pool, self._terms.affinity)
+        self.read_key: KeyReader | None = None
+        if pool.balance.algorithm in _HASHING:
+            self.read_key = compile_key(pool.balance.key or _BY_CLIENT)
+
+    def apply(self, pool: Pool, terms: PoolTerms) -> None:
+        """Goes on with other settings; connections to backends that stay as they are stay, too."""
+        before = {one.name: one.address for one in self.pool.backends}
+        after = {one.name: one.address for one in pool.backends}
+        is_other = pool.tls != self.pool.tls or pool.send_proxy != self.pool.send_proxy
+        self.state.reconfigure(pool, now=monotonic())
+        was = self.pool
+        self.pool, self._terms = pool, terms
+        if (was.affinity, was.balance, after.keys()) != (
+            pool.affinity,
+            pool.balance,
+            before.keys(),
+        ):
+            self._take(pool)
+        if is_other:
+            self._tls = make_client_context(pool) if pool.tls else None
+        for name in list(self._idle):
+            if is_other or before.get(name) != after.get(name):
+                self._close_idle(name)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a backend could be picked, were it not busy."""
+        return self.state.is_usable
+
+    # ------------------------------------------------------------ connections
+
+    def take_idle(self, name: str, *, is_careful: bool) -> BackendConnection | None:
+        """An idle connection to a backend that is still open, None when there is none.
+
+        is_careful: the request cannot be sent twice (law 1).
+        """
+        idle = self._idle.get(name)
+        while idle:
+            connection = idle.pop()
+            if connection.transport.is_closing():
+                continue
+            is_fresh = monotonic() - connection.idle_since < FRESH_S
+            if (is_fresh and not is_careful) or _is_alive(connection.transport):
+                return connection
+            connection.transport.abort()
+        return None
+
+    def give_back(self, connection: BackendConnection) -> None:
+        """Keeps a connection whose answer is complete for another request."""
+        idle = self._idle.get(connection.name)
+        if idle is None:
+            idle = self._idle[connection.name] = []
+        if (
+            self._is_retired
+            or self.pool.send_proxy
+            or len(idle) >= MAX_IDLE
+            or not self._is_wanted(connection)
+        ):
+            connection.transport.close()
+            return
+        connection.idle_since = monotonic()
+        idle.append(connection)
+
+    def forget(self, connection: BackendConnection) -> None:
+        """A connection has closed."""
+        self._connections.discard(connection)
+        idle = self._idle.get(connection.name)
+        if idle and connection in idle:
+            idle.remove(connection)
+
+    def open(self, attempt: Attempt) -> None:
+        """Opens a connection for an attempt, which hears of it or of the failure."""
+        name = f"connect {self.name}/{attempt.member.name}"
+        task = self._loop.create_task(self._open(attempt), name=name)
+        self._openings.add(task)
+        task.add_done_callback(self._openings.discard)
+
+    async def _open(self, attempt: Attempt) -> None:
+        try:
+            async with asyncio.timeout(self._terms.timeouts.connect_s):
+                connection = await self._connect(attempt)
+        except (OSError, TimeoutError, ssl.SSLError) as error:
+            attempt.fail_to_connect(clean_text(describe_error(error)))
+            return
+        if attempt.is_wanted:
+            attempt.use(connection)
+        else:
+            self.give_back(connection)
+
+    async def _connect(self, attempt: Attempt) -> BackendConnection:
+        backend = attempt.member.backend
+        name = None
+        if self.pool.tls is not None:
+            name = self.pool.tls.server_name or attempt.exchange.host_name()
+        _, connection = await self._loop.create_connection(
+            lambda: BackendConnection(self, backend.name, self._terms.limits),
+            backend.address.host,
+            backend.address.port,
+            ssl=self._tls,
+            server_hostname=name,
+        )
+        self._connections.add(connection)
+        if self.pool.send_proxy:
+            source, destination = attempt.exchange.ends()
+            header = compose_proxy_header(self.pool.send_proxy, source, destination)
+            connection.transport.write(header)
+        return connection
+
+    def _is_wanted(self, connection: BackendConnection) -> bool:
+        """Whether its backend is still in the pool, where the connection leads to."""
+        member = self.state.members.get(connection.name)
+        peer = connection.transport.get_extra_info("peername")
+        return member is not None and peer is not None and peer[1] == member.backend.address.port
+
+    def _close_idle(self, name: str) -> None:
+        for connection in self._idle.pop(name, ()):
+            connection.transport.close()
+
+    # ------------------------------------------------------------ time
+
+    def tick(self, now: float) -> None:
+        """What a moment later is due: health, the queue's timeouts, idle connections."""
+        self.state.tick(now)
+        for exchange in self.queue.expire(now):
+            exchange.refuse_queued("queue_timeout")
+        oldest = now - self._terms.timeouts.idle_upstream_s
+        for idle in self._idle.values():
+            while idle and idle[0].idle_since < oldest:
+                idle.pop(0).transport.close()
+        self.pump()
+
+    def pump(self) -> None:
+        """Gives free slots to who waits, in their order, until one finds none."""
+        while (exchange := self.queue.peek()) is not None:
+            if not exchange.leave_queue():
+                return
+
+    def retire(self) -> None:
+        """No new requests come: idle connections close, the others at their end."""
+        for name in list(self._idle):
+            self._close_idle(name)
+        self._is_retired = True
+
+    def close(self) -> None:
+        """Closes all connections, at once."""
+        for task in self._openings:
+            task.cancel()
+        for connection in list(self._connections):
+            connection.transport.abort()
+
+    def report(
+        self, member: Member, result: Result, *, cost: float, response_s: float | None
+    ) -> None:
+        """Tells the pool's state how an attempt ended, and lets the next one in."""
+        self.state.end(member, now=monotonic(), cost=cost, result=result, response_s=response_s)
+        if self.queue.cost:
+            self.pump()
+
+
+def make_client_context(pool: Pool) -> ssl.SSLContext:
+    """The TLS of connections to backends."""
+    assert pool.tls is not None
+    context = ssl.create_default_context(cafile=pool.tls.ca_file)
+    if not pool.tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_alive(transport: asyncio.Transport) -> bool:
+    """Whether the other end has neither closed nor sent anything: one look into the socket."""
+    if transport.is_closing():
+        return False
+    tcp = transport.get_extra_info("socket")
+    if tcp is None:
+        return False
+    try:
+        found = _peek(tcp)
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:
+        return False
+    # TLS 1.3 sends session tickets by itself, which are no answer to anything.
+    return bool(found) and transport.get_extra_info("sslcontext") is not None
+
+
+def _peek(tcp: socket.socket) -> bytes:
+    """One octet that waits, empty at the end of the stream. Raises OSError."""
+    descriptor = tcp.fileno()
+    if descriptor < 0:
+        raise OSError("closed")
+    with socket.socket(tcp.family, tcp.type, tcp.proto, descriptor) as view:
+        try:
+            return view.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        finally:
+            view.detach()
