@@ -213,6 +213,9 @@ class Acceptor:
         """Accept, until the gate is full."""
         if self._socket is None or self._server is not None or self._is_reading:
             return
+        if not self.gate.room:
+            self.gate.wait(self._resume)
+            return
         if self.tls is not None or self._has_headers:
             self._is_reading = True
             self._loop.add_reader(self._socket.fileno(), self._accept)
@@ -242,7 +245,8 @@ class Acceptor:
         self._loop.call_later(BACK_OFF_S, self._resume)
 
     def _resume(self) -> None:
-        self._keep(self._loop.create_task(self._reopen(), name="gslb-accept-again"))
+        if not self._is_stopped:
+            self._keep(self._loop.create_task(self._reopen(), name="gslb-accept-again"))
 
     async def _reopen(self) -> None:
         try:

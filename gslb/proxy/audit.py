@@ -6,14 +6,17 @@ a secret: no cookie, no token, no query value, no field of a client but what rou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from time import time as unix_time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gslb.balance.pool_state import Candidate
     from gslb.http1.errors import HttpError
     from gslb.proxy.client import ClientConnection
     from gslb.proxy.exchange import Exchange
+    from gslb.proxy.tcp_record import TcpRecord
 
 
 def compose_record(exchange: Exchange) -> dict[str, Any]:
@@ -59,26 +62,36 @@ def _add_choice(record: dict[str, Any], exchange: Exchange) -> None:
     pool, winner = exchange.pool, exchange.winner
     assert pool is not None
     record["algorithm"] = pool.algorithm
-    candidates = exchange.candidates
-    if candidates is not None:
-        record["candidates"] = {
-            name: score if score is None else round(score, 6)
-            for name, score, excluded in candidates
-            if excluded is None
-        }
-        excluded = {name: why for name, _, why in candidates if why is not None}
-        if excluded:
-            record["excluded"] = excluded
+    _add_candidates(record, exchange.candidates or ())
     record["attempts"] = len(exchange.trail) + (winner is not None)
     record["choice"] = _tell_choice(exchange)
     if exchange.affinity:
         record["affinity"] = exchange.affinity
     if exchange.was_hedged:
         record["hedge"] = "won" if winner is not None and winner.is_hedge else "lost"
-    if exchange.trail:
+    _add_trail(record, exchange.trail)
+
+
+def _add_candidates(record: dict[str, Any], candidates: Sequence[Candidate]) -> None:
+    """Who there was to choose from with its score, and who could not be chosen and why."""
+    if not candidates:
+        return
+    record["candidates"] = {
+        name: score if score is None else round(score, 6)
+        for name, score, excluded in candidates
+        if excluded is None
+    }
+    excluded = {name: why for name, _, why in candidates if why is not None}
+    if excluded:
+        record["excluded"] = excluded
+
+
+def _add_trail(record: dict[str, Any], trail: Sequence[tuple[str, str, float, str]]) -> None:
+    """Attempts that did not become the answer."""
+    if trail:
         record["tried"] = [
             {"backend": name, "result": result, "ms": round(ms, 3), "reason": reason}
-            for name, result, ms, reason in exchange.trail
+            for name, result, ms, reason in trail
         ]
 
 
@@ -96,6 +109,34 @@ def _tell_choice(exchange: Exchange) -> str:
     if pool is not None and pool.state.is_panic:
         return "panic"
     return "algorithm"
+
+
+def compose_tcp_record(told: TcpRecord, generation: str) -> dict[str, Any]:
+    """The record of a connection in TCP mode; fields are named as those of requests."""
+    record: dict[str, Any] = {
+        "at": round(unix_time() - told.total_ms / 1000, 3),
+        "client": told.client,
+        "mode": "tcp",
+        "pool": told.pool,
+        "backend": told.backend,
+        "octets_in": told.octets_in,
+        "octets_out": told.octets_out,
+        "timers": {"total": round(told.total_ms, 3)},
+        "configuration": generation,
+        "attempts": len(told.attempts) + (told.backend is not None),
+    }
+    if told.connect_ms is not None:
+        record["timers"]["backend"] = round(told.connect_ms, 3)
+    if told.queue_ms:
+        record["timers"]["queue"] = round(told.queue_ms, 3)
+    _add_candidates(record, told.candidates)
+    if told.affinity:
+        record["affinity"] = told.affinity
+    _add_trail(record, told.attempts)
+    if told.ended_by:
+        record["ended_by"] = told.ended_by
+        record["reason"] = told.reason
+    return record
 
 
 def compose_refused(client: ClientConnection, error: HttpError) -> dict[str, Any]:

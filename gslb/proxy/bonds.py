@@ -64,12 +64,16 @@ class AddressBonds:
 
     def read(self, request: Request, client: Address) -> Found:
         """See Bonds."""
+        backend = self.find(client)
+        return str(Affinity.MISS if backend is None else Affinity.HIT), backend
+
+    def find(self, client: Address) -> str | None:
+        """The backend that was noted for an address."""
         key = client_hash(client)
         backend = self._notes.get(key)
-        if backend is None:
-            return str(Affinity.MISS), None
-        self._notes.move_to_end(key)
-        return str(Affinity.HIT), backend
+        if backend is not None:
+            self._notes.move_to_end(key)
+        return backend
 
     def bind(self, client: Address, backend: str, *, is_secure: bool) -> bytes:
         """See Bonds."""

@@ -247,10 +247,10 @@ class HandoverServer:
             line.setblocking(False)
         elif wanted == "ready" and self._taker == pid:
             self._listener.close()  # law 4
-            self._released()
-            self._is_released.set()
             with suppress(OSError):  # whether it still hears us changes nothing
                 await _tell(line, {"done": True})
+            self._released()
+            self._is_released.set()
         else:
             raise ValueError(f"asked for {wanted!r:.40}")
 

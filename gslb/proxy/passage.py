@@ -51,8 +51,8 @@ class Passage:
     that comes with it. ended_by: who ended it, empty for an ordinary end; reason: why, in a word.
     """
 
-    # What a usual request never changes stands on the class, where it costs that request nothing: to
-    # set all of it for each one took 1.5 us.
+    # What a usual request never changes stands on the class, where it costs that request nothing:
+    # to set all of it for each one took 1.5 us.
     body: RequestBody | None = None
     body_since = 0.0
     lane: Lane | None = None

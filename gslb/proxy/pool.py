@@ -25,6 +25,7 @@ from gslb.http1.proxy_header import compose_proxy_header
 from gslb.model.proxy import Algorithm, HttpLimits, KeyKind, KeySpec, Pool, Timeouts
 from gslb.probe.outcome import clean_text, describe_error
 from gslb.proxy.bonds import make_bonds
+from gslb.proxy.connecting import connect
 from gslb.proxy.upstream import BackendConnection
 from gslb.route.keys import KeyReader, compile_key
 
@@ -73,7 +74,7 @@ class BackendPool:
         self._idle: dict[str, list[BackendConnection]] = {}
         self._connections: set[BackendConnection] = set()
         self._openings: set[asyncio.Task[None]] = set()
-        self._tls = make_client_context(pool) if pool.tls else None
+        self.tls_context: ssl.SSLContext | None = make_client_context(pool) if pool.tls else None
 
     def _take(self, pool: Pool) -> None:
         self.algorithm = str(pool.balance.algorithm)
@@ -97,7 +98,7 @@ class BackendPool:
         ):
             self._take(pool)
         if is_other:
-            self._tls = make_client_context(pool) if pool.tls else None
+            self.tls_context = make_client_context(pool) if pool.tls else None
         for name in list(self._idle):
             if is_other or before.get(name) != after.get(name):
                 self._close_idle(name)
@@ -168,22 +169,17 @@ class BackendPool:
             self.give_back(connection)
 
     async def _connect(self, attempt: Attempt) -> BackendConnection:
-        backend = attempt.member.backend
-        name = None
-        if self.pool.tls is not None:
-            name = self.pool.tls.server_name or attempt.exchange.host_name()
-        _, connection = await self._loop.create_connection(
-            lambda: BackendConnection(self, backend.name, self._terms.limits),
-            backend.address.host,
-            backend.address.port,
-            ssl=self._tls,
-            server_hostname=name,
+        backend, settings = attempt.member.backend, self.pool
+        header, name = b"", None
+        if settings.send_proxy:
+            header = compose_proxy_header(settings.send_proxy, *attempt.exchange.ends())
+        if settings.tls is not None:
+            name = settings.tls.server_name or attempt.exchange.host_name()
+        connection = BackendConnection(self, backend.name, self._terms.limits)
+        await connect(
+            connection, backend.address, header=header, tls=self.tls_context, server_name=name
         )
         self._connections.add(connection)
-        if self.pool.send_proxy:
-            source, destination = attempt.exchange.ends()
-            header = compose_proxy_header(self.pool.send_proxy, source, destination)
-            connection.transport.write(header)
         return connection
 
     def _is_wanted(self, connection: BackendConnection) -> bool:

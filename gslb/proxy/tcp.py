@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 from gslb.balance.pool_state import Member, Mode, PoolState, Result
 from gslb.balance.queue import Queue
-from gslb.model.proxy import Pool, Timeouts, UpstreamTls
+from gslb.model.proxy import Pool, Timeouts
 from gslb.proxy.accept import Arrival
-from gslb.proxy.peer import Address
+from gslb.proxy.bonds import AddressBonds
 from gslb.proxy.tcp_connection import TcpConnection
 from gslb.proxy.tcp_record import TcpRecord
 from gslb.proxy.timers import Sweeper
@@ -32,24 +32,15 @@ __all__ = ["TcpFront", "TcpPool", "TcpRecord", "Tell"]
 class TcpPool(Protocol):
     """What is needed of a pool; requests may use the same one.
 
-    queue: who waits for a slot; each gets leave_queue() and refuse_queued(reason). binds_clients:
-    whether a client's address keeps it at its backend.
+    queue: who waits for a slot; each has leave_queue() and refuse_queued(reason).
+    tls_context: of connections to backends.
     """
 
     name: str
     pool: Pool
     state: PoolState
     queue: Queue[Any]
-
-    @property
-    def binds_clients(self) -> bool:
-        """See above."""
-
-    def bound_to(self, client: Address) -> str | None:
-        """The backend that a client is kept at."""
-
-    def bind(self, client: Address, name: str) -> None:
-        """Keeps a client at a backend."""
+    tls_context: ssl.SSLContext | None
 
     def report(
         self, member: Member, result: Result, *, cost: float, response_s: float | None
@@ -64,8 +55,9 @@ class TcpFront:
     """The connections of one TCP listener.
 
     pool: stays the same through reloads. timeouts: may be swapped; connections that come see them.
-    tell: gets a record of each connection, None if nobody wants them. `make` is for the acceptor;
-    `tick` is to be called some times a second.
+    tell: gets a record of each connection, None if nobody wants them. bonds: keep clients at their
+    backends where the pool's affinity asks for that; a cookie says nothing here. `make` is for the
+    acceptor; `tick` is to be called some times a second.
     """
 
     def __init__(
@@ -76,8 +68,9 @@ class TcpFront:
         self.sweeper = sweeper
         self.tell = tell
         self.connections: set[TcpConnection] = set()
+        self.bonds = AddressBonds()
+        self._is_retired = False
         self._leaving_since: dict[Member, float] = {}
-        self._tls: tuple[UpstreamTls, ssl.SSLContext] | None = None
 
     def make(self, arrival: Arrival) -> asyncio.Protocol:
         """What reads a new connection."""
@@ -97,24 +90,17 @@ class TcpFront:
             for one in [each for each in self.connections if each.member in late]:
                 one.stop("drain", f"backend {one.name_of_backend} is drained")
 
+    def retire(self) -> None:
+        """Treats all backends as drained: the file names this listener no more."""
+        self._is_retired = True
+
     def close(self) -> None:
         """Ends all connections at once, for the drain of the proxy is over."""
         for one in list(self.connections):
             one.stop("drain", "the proxy is drained")
 
-    def client_tls(self) -> ssl.SSLContext | None:
-        """The TLS of connections to backends, made once for each setting."""
-        from gslb.proxy.pool import make_client_context
-
-        wanted = self.pool.pool.tls
-        if wanted is None:
-            return None
-        if self._tls is None or self._tls[0] != wanted:
-            self._tls = (wanted, make_client_context(self.pool.pool))
-        return self._tls[1]
-
     def _is_leaving(self, member: Member) -> bool:
         state = self.pool.state
-        if state.members.get(member.name) is not member:
+        if self._is_retired or state.members.get(member.name) is not member:
             return True
         return member.standing.mode in (Mode.DRAIN, Mode.MAINT)

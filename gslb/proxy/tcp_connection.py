@@ -17,8 +17,9 @@ from gslb.balance.pool_state import Member, Refusal, Result
 from gslb.http1.proxy_header import compose_proxy_header
 from gslb.model.proxy import Priority
 from gslb.probe.outcome import clean_text, describe_error
+from gslb.proxy.connecting import connect
 from gslb.proxy.tcp_record import TcpRecord
-from gslb.proxy.tcp_relay import End, join, open_end
+from gslb.proxy.tcp_relay import End, join
 from gslb.proxy.timers import NEVER
 from gslb.route.keys import client_hash
 from gslb.telemetry.logs import get_limited_logger
@@ -53,6 +54,7 @@ class TcpConnection(End):
         "_front",
         "_is_over",
         "_is_retrying",
+        "_key",
         "_peer",
         "_queued_at",
         "_queued_s",
@@ -99,11 +101,12 @@ class TcpConnection(End):
         """Asks for a backend."""
         super().connection_made(transport)
         self._peer: Peer = self._arrival.peer(transport)
+        self._key = client_hash(self._peer.address)
         self._front.connections.add(self)
         self._front.sweeper.add(self)
         pool = self._front.pool
         if self._front.tell is not None:
-            self._candidates = tuple(pool.state.explain(self.loop.time()))
+            self._candidates = tuple(pool.state.explain(self._arrived_at))
         if len(pool.queue):
             self._wait()
         else:
@@ -124,17 +127,18 @@ class TcpConnection(End):
             self._take(picked)
 
     def _pick(self) -> Member | Refusal:
-        pool, client = self._front.pool, self._peer.address
-        sticky = pool.bound_to(client) if pool.binds_clients else None
-        picked = pool.state.pick(
-            now=self.loop.time(),
+        front = self._front
+        is_bound = front.pool.pool.affinity is not None
+        sticky = front.bonds.find(self._peer.address) if is_bound else None
+        picked = front.pool.state.pick(
+            now=monotonic(),
             draw=random.random(),
-            key=client_hash(client),
+            key=self._key,
             cost=COST,
             sticky=sticky,
             tried=self._tried,
         )
-        if pool.binds_clients and not isinstance(picked, Refusal):
+        if is_bound and not isinstance(picked, Refusal):
             self._affinity = _judge_affinity(sticky, picked.name)
         return picked
 
@@ -143,7 +147,7 @@ class TcpConnection(End):
             self.stop("error", self._attempts[-1][3] if self._attempts else str(picked))
             return
         self.member = picked
-        self._front.pool.state.begin(picked, now=self.loop.time(), cost=COST)
+        self._front.pool.state.begin(picked, now=monotonic(), cost=COST)
         name = f"connect {self._front.pool.name}/{picked.name}"
         self._connecting = self.loop.create_task(self._connect(picked), name=name)
 
@@ -167,8 +171,8 @@ class TcpConnection(End):
         self._end_retry()
         self._connect_s = monotonic() - began_at
         self.name_of_backend = member.name
-        if self._front.pool.binds_clients:
-            self._front.pool.bind(self._peer.address, member.name)
+        if self._front.pool.pool.affinity is not None:
+            self._front.bonds.bind(self._peer.address, member.name, is_secure=False)
         self._end = end
         self.deadline = self.loop.time() + self.idle_s
         join(self, end)
@@ -180,11 +184,11 @@ class TcpConnection(End):
             local = (str(peer.local[0]), peer.local[1])
             header = compose_proxy_header(pool.send_proxy, (str(peer.address), peer.port), local)
         server_name = pool.tls.server_name if pool.tls else None
-        await open_end(
+        await connect(
             end,
             address,
             header=header,
-            tls=self._front.client_tls(),
+            tls=self._front.pool.tls_context,
             server_name=server_name or peer.server_name or address.host,
         )
         if end.is_lost:  # at once after its handshake
@@ -225,7 +229,7 @@ class TcpConnection(End):
 
     def _wait(self) -> None:
         pool = self._front.pool
-        now = self.loop.time()
+        now = monotonic()
         settings = pool.pool.queue
         leaving = pool.queue.put(
             self, priority=Priority.NORMAL, now=now, timeout_s=settings.timeout_s, cost=COST
@@ -233,7 +237,7 @@ class TcpConnection(End):
         if isinstance(leaving, Refusal):
             self.stop("error", "queue_full" if settings.size else "full")
             return
-        self._queued_at = monotonic()
+        self._queued_at = now
         for other in leaving:
             other.refuse_queued("evicted")
 

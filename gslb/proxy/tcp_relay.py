@@ -13,11 +13,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from typing import TYPE_CHECKING, cast
-
-from gslb.model.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from gslb.proxy.tcp_connection import TcpConnection
@@ -139,31 +135,3 @@ def join(one: End, other: End) -> None:
             its_other.end_writing()
     one.read_on()
     other.read_on()
-
-
-async def open_end(
-    end: End,
-    address: Endpoint,
-    *,
-    header: bytes = b"",
-    tls: ssl.SSLContext | None = None,
-    server_name: str | None = None,
-) -> None:
-    """Connects an end to an address.
-
-    header: a PROXY protocol header, which goes before the TLS handshake if there is one. Raises
-    OSError.
-    """
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    raw = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        await loop.sock_connect(raw, (address.host, address.port))
-        if header:
-            await loop.sock_sendall(raw, header)
-        await loop.create_connection(
-            lambda: end, sock=raw, ssl=tls, server_hostname=server_name if tls else None
-        )
-    except BaseException:
-        raw.close()
-        raise

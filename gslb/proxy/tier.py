@@ -25,14 +25,16 @@ from gslb.balance.shed import admits
 from gslb.model.proxy import Listener, Priority, Proxy
 from gslb.proxy.accept import Acceptor, Arrival, Terms
 from gslb.proxy.admission import choose_backend
-from gslb.proxy.audit import compose_record, compose_refused
+from gslb.proxy.audit import compose_record, compose_refused, compose_tcp_record
 from gslb.proxy.background import ask_again
 from gslb.proxy.caching import RouteCache, keep_or_make, refresh_entry
 from gslb.proxy.client import ClientConnection
-from gslb.proxy.gate import Gate
+from gslb.proxy.gate import Gate, fit_connections
 from gslb.proxy.pool import BackendPool, PoolTerms
+from gslb.proxy.tcp import TcpFront
+from gslb.proxy.tcp_record import TcpRecord
 from gslb.proxy.timers import Sweeper
-from gslb.proxy.tls import ServerTls
+from gslb.proxy.tls import HTTP_PROTOCOLS, ServerTls
 from gslb.route.router import Lane, Router
 from gslb.telemetry.logs import get_limited_logger
 
@@ -85,10 +87,12 @@ class Tier:
         self.caches: dict[str, RouteCache] = {}
         self._share = share
         self._affinity = affinity
-        self._gate = Gate(proxy.limits.connections)
+        self._gate = Gate(fit_connections(proxy.limits.connections))
         self._clients: set[ClientConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptors: list[Acceptor] = []
+        self._fronts: dict[Listener, TcpFront] = {}
+        self._retired: list[TcpFront] = []  # their listeners are gone, some connections are not
         self._idle = asyncio.Event()
         self._id_prefix = secrets.token_hex(6).encode()
         self._id_count = 0
@@ -125,8 +129,12 @@ class Tier:
             else:
                 acceptor = self._make_acceptor(listener, listening, fresh)
                 self.spawn(self._begin(acceptor, listener), f"listen {listener.endpoint}")
-        for acceptor in before.values():
+        for listener, acceptor in before.items():
             acceptor.stop()
+            front = self._fronts.pop(listener, None)
+            if front is not None:
+                front.retire()
+                self._retired.append(front)
 
     async def _begin(self, acceptor: Acceptor, listener: Listener) -> None:
         try:
@@ -138,7 +146,7 @@ class Tier:
         self.router = Router(proxy.routes, keys=keys)
         self.proxy = proxy
         self.health_path = (proxy.health_path or "").encode()
-        self._gate.limit = proxy.limits.connections
+        self._gate.limit = fit_connections(proxy.limits.connections)
         lanes = self.router.lanes
         self.plain_lanes = frozenset(lane for lane in lanes if _is_plain(lane))
         self.plain_answers = frozenset(lane for lane in lanes if _has_plain_answers(lane))
@@ -149,6 +157,8 @@ class Tier:
         }
         for name in self.pools.keys() - proxy.pools.keys():
             self.pools.pop(name).retire()
+        for front in self._fronts.values():
+            front.timeouts = proxy.timeouts
         for name, pool in proxy.pools.items():
             known = self.pools.get(name)
             if known is None:
@@ -175,13 +185,24 @@ class Tier:
         if listener.pool is None:
             make = partial(ClientConnection, self)
         else:
-            make = partial(self._make_tcp, listener.pool)
+            front = TcpFront(
+                self.pools[listener.pool], self.proxy.timeouts, self.sweeper, self._tell_tcp
+            )
+            self._fronts[listener] = front
+            make = front.make
         acceptor = Acceptor(listening, listener, make, terms=self._terms(), tls=tls)
         self._acceptors.append(acceptor)
         return acceptor
 
-    def _make_tcp(self, pool: str, arrival: Arrival) -> asyncio.BaseProtocol:
-        raise NotImplementedError(pool, arrival)
+    def _all_fronts(self) -> list[TcpFront]:
+        return [*self._fronts.values(), *self._retired]
+
+    def _tell_tcp(self, record: TcpRecord) -> None:
+        status = 2 if record.backend else 5
+        self.requests["", record.pool, record.backend or "", status] += 1
+        if self.tell is not None:
+            self.tell(compose_tcp_record(record, self.generation))
+        self._tell_if_idle()
 
     # ------------------------------------------------------------ what is told from outside
 
@@ -349,6 +370,9 @@ class Tier:
         )
         for pool in self.pools.values():
             pool.tick(now)
+        self._retired = [front for front in self._retired if front.connections]
+        for front in self._all_fronts():
+            front.tick(now)
 
     # ------------------------------------------------------------ the end
 
@@ -371,7 +395,11 @@ class Tier:
         self._tell_if_idle()
 
     def _tell_if_idle(self) -> None:
-        if self.is_leaving and not self._clients:
+        if (
+            self.is_leaving
+            and not self._clients
+            and not any(front.connections for front in self._all_fronts())
+        ):
             self._idle.set()
 
     async def drained(self, timeout_s: float) -> bool:
@@ -390,6 +418,8 @@ class Tier:
             await acceptor.drop_pending()
         for client in list(self._clients):
             client.transport.abort()
+        for front in self._all_fronts():
+            front.close()
         for pool in self.pools.values():
             pool.close()
         for task in list(self._tasks):
@@ -399,7 +429,10 @@ class Tier:
 
 
 def _make_tls(listener: Listener) -> ServerTls | None:
-    return ServerTls(listener.certificates) if listener.certificates else None
+    if not listener.certificates:
+        return None
+    protocols = HTTP_PROTOCOLS if listener.pool is None else ()
+    return ServerTls(listener.certificates, protocols=protocols)
 
 
 def _is_plain(lane: Lane) -> bool:
