@@ -15,12 +15,12 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-dns bench-failover fuzz geodata docs requirements clean
+.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs requirements clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN) ## run a name server, three regions and three agents on loopback; ARGS="--tour --redis" walks through it
 	@$(BIN)/gslb demo $(ARGS)
@@ -46,6 +46,12 @@ bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers
 
 bench-failover: $(DEV) ## from a backend's death to the first answer without it, over 30 kills, and back
 	@$(BIN)/python -m tests.bench.failover $(ARGS)
+
+bench-l7: $(DEV) ## CPU per request and latency of the proxy, beside HAProxy, nginx and aiohttp; its memory
+	@$(BIN)/python -m tests.bench.l7 $(ARGS)
+
+chaos-l7: $(DEV) ## steady load on the proxy while backends die, hang and drain, and it reloads and restarts
+	@$(BIN)/python -m tests.chaos.l7 $(ARGS)
 
 fuzz: $(DEV) ## ten minutes of bad messages; ARGS="--seconds 60" for less
 	@$(BIN)/python -m tests.fuzz.wire $(or $(ARGS),--seconds 600)

@@ -5,8 +5,8 @@
     GET  /metrics             the status for Prometheus
     GET  /api/v1/status       everything as JSON
     GET  /api/v1/explain?name=&type=&client=    one explanation; client is an address or a subnet
-    GET  /api/v1/orders       the orders that are known, by site
-    POST /api/v1/orders       {site, do: drain|up|down|none, reason, owner, until_at|null, force}
+    GET  /api/v1/orders       the orders that are known, by site or `pool/backend`
+    POST /api/v1/orders       {site, do: drain|up|down|maint|none, reason, owner, until_at, force}
     GET  /api/v1/events?count=                  the last events, oldest first
 
 Laws:
@@ -181,11 +181,12 @@ class AdminServer:
         return web.Response(text="ok\n")
 
     async def _measure(self, _request: web.BaseRequest) -> web.Response:
-        from gslb.admin.metrics import CONTENT_TYPE, compose_page  # 10 MiB, if anybody asks
+        from gslb.admin import metrics, proxy_metrics  # 10 MiB, if anybody asks
 
         status, refused = self._insight.status(), self.refused.copy()
-        page = await asyncio.to_thread(compose_page, status, refused)  # queries are answered
-        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
+        compose = proxy_metrics.compose_page if "proxy" in status else metrics.compose_page
+        page = await asyncio.to_thread(compose, status, refused)  # queries are answered
+        return web.Response(body=page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _status(self, _request: web.BaseRequest) -> web.Response:
         return _json(self._insight.status())
@@ -203,7 +204,8 @@ class AdminServer:
         return _json({"events": await self._insight.events(count)})
 
     async def _orders(self, _request: web.BaseRequest) -> web.Response:
-        sites = self._insight.status()["sites"]
+        status = self._insight.status()
+        sites = status["backends" if "proxy" in status else "sites"]
         known = {name: site["order"] for name, site in sites.items() if site["order"] is not None}
         return _json({"orders": known})
 

@@ -62,7 +62,7 @@ class _StatusCollector(Collector):
         yield from _describe_sites(status["sites"])
         yield from _describe_agents(status)
         yield from _describe_store(status)
-        yield _counter(
+        yield counter(
             "gslb_admin_refused_total",
             "Requests to the admin port that were not done, by reason.",
             ("reason",),
@@ -73,12 +73,13 @@ class _StatusCollector(Collector):
 # ---------------------------------------------------------------- what a row of the tables becomes
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+def gauge(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     """A gauge with a sample for each row whose value is known (law 3)."""
     return _fill(GaugeMetricFamily(name, text, labels=labels), rows)
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+def counter(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    """A counter, likewise."""
     return _fill(CounterMetricFamily(name, text, labels=labels), rows)
 
 
@@ -99,40 +100,40 @@ def _one(number: float | None) -> Rows:
 
 def _describe_node(status: Status) -> Iterator[Metric]:
     version = (status["version"], status["node"])
-    yield _gauge(
+    yield gauge(
         "gslb_build_info",
         "Always 1; the labels say which version runs, and the node's name.",
         ("version", "node"),
         [(version, 1)],
     )
-    yield _gauge(
+    yield gauge(
         "gslb_start_time_seconds", "When this node started.", (), _one(status["started_at"])
     )
-    yield _gauge(
+    yield gauge(
         "gslb_reload_failed",
         "Whether the files were last found unusable, so that older ones hold.",
         (),
         _one(status["reload_error"] is not None),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_reload_timestamp_seconds",
         "When the configuration in force was taken up.",
         (),
         _one(status["applied_at"]),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_health_generation",
         "The number of the health snapshot in force; it grows with each change.",
         (),
         _one(status["health_generation"]),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_health_restored",
         "Whether health still comes from the disk, as the last run saved it.",
         (),
         _one(status["restored_at"] is not None),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_alerts", "How many alerts the status shows now.", (), _one(len(status["alerts"]))
     )
 
@@ -221,14 +222,14 @@ def _describe_traffic(status: Status) -> Iterator[Metric]:
     for name, text, label, rows in _COUNTS:
         labels = (label,) if label else ()
         numbers = [((value,) if label else (), counters.get(key)) for value, key in rows.items()]
-        yield _counter(name, text, labels, numbers)
-    yield _gauge(
+        yield counter(name, text, labels, numbers)
+    yield gauge(
         "gslb_tcp_connections",
         "TCP connections that are open.",
         (),
         _one(counters.get("tcp_connections")),
     )
-    yield _counter(
+    yield counter(
         "gslb_answers_total",
         "Answers of a service, by the candidate that came first.",
         ("service", "site"),
@@ -240,28 +241,32 @@ def _describe_traffic(status: Status) -> Iterator[Metric]:
 
 
 def _describe_sites(sites: Mapping[str, Status]) -> Iterator[Metric]:
-    def gauge(name: str, text: str, value: Callable[[Status], float | None]) -> Metric:
+    def site_gauge(name: str, text: str, value: Callable[[Status], float | None]) -> Metric:
         rows = [((site,), value(told)) for site, told in sites.items()]
-        return _gauge(f"gslb_site_{name}", text, ("site",), rows)
+        return gauge(f"gslb_site_{name}", text, ("site",), rows)
 
-    yield gauge(
+    yield site_gauge(
         "up",
         "Whether a site is up as observed, whatever is ordered; no sample while that is unknown.",
         lambda told: {"up": 1, "down": 0}.get(told["state"]),
     )
-    yield gauge("serving", "Whether a site may be answered.", lambda told: told["is_serving"])
-    yield gauge("drained", "Whether only a drain keeps it back.", lambda told: told["is_drained"])
-    yield gauge("held", "Whether it is down but a withdrawal limit keeps it.", lambda t: t["held"])
-    yield gauge(
+    yield site_gauge("serving", "Whether a site may be answered.", lambda told: told["is_serving"])
+    yield site_gauge(
+        "drained", "Whether only a drain keeps it back.", lambda told: told["is_drained"]
+    )
+    yield site_gauge(
+        "held", "Whether it is down but a withdrawal limit keeps it.", lambda t: t["held"]
+    )
+    yield site_gauge(
         "since_timestamp_seconds",
         "When a site's state last changed.",
         lambda told: told["since_at"] or None,
     )
-    yield gauge("capacity", "The capacity that is configured.", lambda told: told["capacity"])
-    yield gauge(
+    yield site_gauge("capacity", "The capacity that is configured.", lambda told: told["capacity"])
+    yield site_gauge(
         "flaps", "How often it went down shortly after coming back.", lambda told: told["flaps"]
     )
-    yield _gauge(
+    yield gauge(
         "gslb_site_order",
         "1 for the order that is in force for a site; no sample without one.",
         ("site", "kind"),
@@ -271,7 +276,7 @@ def _describe_sites(sites: Mapping[str, Status]) -> Iterator[Metric]:
             if told["order"] is not None
         ],
     )
-    yield _gauge(
+    yield gauge(
         "gslb_certificate_expiry_timestamp_seconds",
         "When the certificate that a site shows expires, the earliest that an agent was shown.",
         ("site",),
@@ -289,13 +294,13 @@ def _first_expiry(agents: Mapping[str, Status]) -> float | None:
 
 def _describe_agents(status: Status) -> Iterator[Metric]:
     agents: Mapping[str, Status] = status["agents"]
-    yield _gauge(
+    yield gauge(
         "gslb_agent_vote",
         "Whether an agent's word counts.",
         ("agent",),
         [((name,), told["has_vote"]) for name, told in agents.items()],
     )
-    yield _gauge(
+    yield gauge(
         "gslb_agent_age_seconds",
         "The age of an agent's last report; no sample before the first.",
         ("agent",),
@@ -307,7 +312,7 @@ def _describe_agents(status: Status) -> Iterator[Metric]:
     for drop in status["drops"]:
         name = drop["agent"] if drop["agent"] in agents else STRANGERS
         drops[name, drop["reason"]] += drop["count"]
-    yield _counter(
+    yield counter(
         "gslb_reports_dropped_total",
         "Reports that were not believed, by reason.",
         ("agent", "reason"),
@@ -317,7 +322,7 @@ def _describe_agents(status: Status) -> Iterator[Metric]:
 
 def _describe_times(status: Status, name: str, key: str, text: str) -> Metric:
     """What the agents measured, in seconds."""
-    return _gauge(
+    return gauge(
         f"gslb_agent_{name}_seconds",
         f"The smoothed time that an agent needs {text}.",
         ("agent", "site"),
@@ -331,25 +336,25 @@ def _describe_times(status: Status, name: str, key: str, text: str) -> Metric:
 
 def _describe_store(status: Status) -> Iterator[Metric]:
     store: Status = status["store"]
-    yield _gauge(
+    yield gauge(
         "gslb_store_connected",
         "Whether the store answers; answers to clients do not depend on it.",
         ("kind",),
         [((store["kind"],), store["is_connected"])],
     )
-    yield _gauge(
+    yield gauge(
         "gslb_store_since_timestamp_seconds",
         "Since when the store answers or does not.",
         (),
         _one(store["since_at"]),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_own_probes_active",
         "Whether this node probes by itself because no agent is heard.",
         (),
         _one(status["own_probes"] == "active"),
     )
-    yield _gauge(
+    yield gauge(
         "gslb_nodes",
         "How many name servers say of themselves that they are there, this one included.",
         (),

@@ -33,6 +33,7 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 5.0
 # What the subject of an event is called in its log line.
 _SUBJECTS = {
     EventKind.SITE_CHANGED: "site",
+    EventKind.BACKEND_CHANGED: "backend",
     EventKind.ORDER_GIVEN: "site",
     EventKind.ORDER_APPLIED: "site",
     EventKind.ORDER_OVER: "site",

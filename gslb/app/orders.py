@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -23,7 +24,8 @@ from gslb.health.orders import judge_order
 from gslb.health.plain import dump_order
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.order import Order
-from gslb.model.system import System
+from gslb.model.service import Site
+from gslb.model.system import HealthSettings, System
 
 
 class OrderKeeper(Protocol):
@@ -48,12 +50,28 @@ class OrderKeeper(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class OrderRules:
+    """What orders are for, and when one is refused. judge: why one must not be given, empty if it
+    may. unit: what a thing with orders is called.
+    """
+
+    judge: Callable[[Order, Mapping[str, Site], HealthSnapshot, HealthSettings], str] = judge_order
+    unit: str = "site"
+
+
 class OrderDesk:
     """Takes orders. clock: Unix seconds."""
 
-    def __init__(self, keeper: OrderKeeper, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        keeper: OrderKeeper,
+        clock: Callable[[], float] = time.time,
+        rules: OrderRules = OrderRules(),
+    ) -> None:
         self._keeper = keeper
         self._clock = clock
+        self._rules = rules
 
     async def place(self, request: OrderRequest) -> dict[str, Any]:
         """The order that holds now, as {order: {site, kind, owner, ...}, store_error: str|null}.
@@ -68,7 +86,7 @@ class OrderDesk:
     def _compose(self, request: OrderRequest) -> Order:
         """The order with its number (law 3). Raises ValueError."""
         at = self._clock()
-        _require_site(request.site, self._keeper.system)
+        self._require_site(request.site)
         if not request.reason:
             raise ValueError("an order needs a reason")
         if request.until_at is not None and request.until_at <= at:
@@ -93,14 +111,14 @@ class OrderDesk:
                 f"{order.site} has an order in the configuration ({fixed.kind}: {fixed.reason}),"
                 " which beats this one: change the file"
             )
-        why_not = judge_order(order, system.sites, self._keeper.health, system.health)
+        why_not = self._rules.judge(order, system.sites, self._keeper.health, system.health)
         if why_not and not request.is_forced:
             raise OrderError(why_not)
 
-
-def _require_site(name: str, system: System) -> None:
-    if name in system.sites:
-        return
-    close = get_close_matches(name, system.sites, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(system.sites)}"
-    raise ValueError(f"there is no site {name!r:.80}; {hint:.400}")
+    def _require_site(self, name: str) -> None:
+        sites = self._keeper.system.sites
+        if name in sites:
+            return
+        close = get_close_matches(name, sites, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sites)}"
+        raise ValueError(f"there is no {self._rules.unit} {name!r:.80}; {hint:.400}")

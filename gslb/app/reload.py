@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
@@ -70,7 +70,7 @@ class ReloadState:
 class Reloader(Generic[L]):
     """Watches the files behind what was loaded and hands on each good new version of it."""
 
-    def __init__(self, loaded: L, apply: Callable[[L], None]) -> None:
+    def __init__(self, loaded: L, apply: Callable[[L], Awaitable[None] | None]) -> None:
         self.state = ReloadState(time.time())
         self._loaded = loaded
         self._apply = apply
@@ -126,7 +126,9 @@ class Reloader(Generic[L]):
             self.state = ReloadState(self.state.applied_at, error=new.stale)
             return True
         try:
-            self._apply(new)
+            applying = self._apply(new)
+            if applying is not None:
+                await applying
         except Exception as error:  # noqa: BLE001  the border, as above
             self._refuse(error)
             return False

@@ -36,7 +36,7 @@ class Hedging:
         return self._delay_s
 
     def measure(self, histogram: Histogram) -> None:
-        """The delay is the one of these times. 30 us when there are new ones."""
+        """The delay is the one of these times. 25 us when there are new ones."""
         if histogram.version == self._version:
             return
         self._version = histogram.version

@@ -1,9 +1,11 @@
-"""Response times of the last minute in constant memory, and their quantiles.
+"""Response times in constant memory: those of the last minute and their quantiles, and how many
+there were since the start.
 
 Laws:
 1. A time falls into one of 8 buckets per doubling; a quantile is the upper bound of its bucket, at
    most 9 % too large, never too small: a hedge rather waits.
-2. Times are kept in SLOTS slots of SLOT_S; the oldest is dropped whole.
+2. Times are kept in SLOTS slots of SLOT_S; the oldest is dropped whole. Of a slot that is dropped
+   the numbers go on to count in what is told since the start.
 """
 
 from __future__ import annotations
@@ -15,28 +17,35 @@ SLOT_S = 10.0
 _LEAST_S = 1e-5
 _PER_DOUBLING = 8
 _BUCKETS = 24 * _PER_DOUBLING  # up to 168 s
+TOLD = range(6 * _PER_DOUBLING - 1, _BUCKETS, _PER_DOUBLING)
+"""The buckets whose bounds are told of since the start: doublings from 0.64 ms to 168 s."""
 _SHIFT = -log2(_LEAST_S) * _PER_DOUBLING
 
 
 class Histogram:
-    """Times of late. version grows with each recorded time and each slot that is dropped."""
+    """Times of late. version grows with each recorded time and each slot that is dropped. sum_s: of
+    all times since the start.
+    """
 
-    __slots__ = ("_current", "_ends_at", "_index", "_slots", "version")
+    __slots__ = ("_current", "_dropped", "_ends_at", "_index", "_slots", "sum_s", "version")
 
     def __init__(self, *, now: float) -> None:
         self._slots = [[0] * _BUCKETS for _ in range(SLOTS)]
         self._index = 0
         self._current = self._slots[0]
         self._ends_at = now + SLOT_S
+        self._dropped = [0] * _BUCKETS
         self.version = 0
+        self.sum_s = 0.0
 
     def record(self, now: float, taken_s: float) -> None:
-        """One more time. 0.25 us."""
+        """One more time. 0.28 us."""
         if now >= self._ends_at:
             self.advance(now)
         bucket = int(log2(taken_s) * _PER_DOUBLING + _SHIFT) if taken_s > _LEAST_S else 0
         self._current[bucket if bucket < _BUCKETS else -1] += 1
         self.version += 1
+        self.sum_s += taken_s
 
     def advance(self, now: float) -> None:
         """Slots that are too old by now are dropped."""
@@ -45,6 +54,7 @@ class Histogram:
         steps = int((now - self._ends_at) / SLOT_S) + 1
         for _ in range(min(steps, SLOTS)):
             self._index = (self._index + 1) % SLOTS
+            self._dropped = _add(self._dropped, self._slots[self._index])
             self._slots[self._index] = [0] * _BUCKETS
         self._current = self._slots[self._index]
         self._ends_at += steps * SLOT_S
@@ -54,6 +64,11 @@ class Histogram:
         """The times of the newest slots, the one that is being filled included."""
         chosen = [self._slots[(self._index - back) % SLOTS] for back in range(slots)]
         return Summary([sum(column) for column in zip(*chosen, strict=True)])
+
+    def since_start(self) -> dict[float, int]:
+        """How many of all times were at most so many seconds, by the bounds of TOLD."""
+        counts = [sum(column) for column in zip(self._dropped, *self._slots, strict=True)]
+        return {bound_s(last): sum(counts[: last + 1]) for last in TOLD}
 
 
 class Summary:
@@ -76,6 +91,10 @@ class Summary:
             if seen >= rank:
                 return bound_s(bucket)
         raise AssertionError("the counts add up to the samples")
+
+
+def _add(first: list[int], second: list[int]) -> list[int]:
+    return [one + other for one, other in zip(first, second, strict=True)]
 
 
 def bound_s(bucket: int) -> float:

@@ -30,10 +30,10 @@ from gslb.balance.reconfigure import take_backends
 from gslb.balance.standing import Standing
 from gslb.balance.tiers import Tiers, rank_tiers
 from gslb.balance.window import ErrorWindow
-from gslb.balance.words import Candidate, Mode, PoolLoad, Refusal, Result
+from gslb.balance.words import Candidate, Mode, PoolLoad, Refusal, Result, Standings
 from gslb.model.proxy import Pool
 
-__all__ = ["Candidate", "Member", "Mode", "PoolLoad", "PoolState", "Refusal", "Result"]
+__all__ = ["Candidate", "Member", "Mode", "PoolLoad", "PoolState", "Refusal", "Result", "Standings"]
 
 LOAD_WINDOW_S = 10.0
 """What load reports call "the last seconds"."""
@@ -70,6 +70,8 @@ class PoolState:
         self._tiers = Tiers()
         self._able: list[Member] | Refusal = Refusal.ALL_DOWN
         self._renewed: list[Member] = []
+        self._names: list[str] = []
+        self._excluded: dict[str, str] | None = None
         self._take_backends(pool, now)
         self._algorithm = make_algorithm(pool.balance, list(self.members.values()))
         self._settle(now)
@@ -181,14 +183,18 @@ class PoolState:
         if self._circuit is not None and not self._circuit.admits:
             return Refusal.CIRCUIT_OPEN
         chosen = self._tiers.choose(tried)
-        if chosen:
-            return [one.member for one in chosen if one.has_room(cost)] or Refusal.FULL
-        return Refusal.NONE_LEFT if self._tiers.lists else Refusal.ALL_DOWN
+        if not chosen:
+            return Refusal.NONE_LEFT if self._tiers.lists else Refusal.ALL_DOWN
+        able = [one.member for one in chosen if one.has_room(cost)]
+        if able == self._renewed:
+            able = self._renewed  # the algorithm is quicker with the very list that it knows
+        return able or Refusal.FULL
 
     def _refresh(self) -> None:
         """Who may be picked follows the ceilings and trials of now."""
-        able = self._choose((), 1.0)
-        self._able = self._renewed if able == self._renewed else able
+        self._able = able = self._choose((), 1.0)
+        self._names = [] if isinstance(able, Refusal) else [member.name for member in able]
+        self._excluded = None
 
     def _renew(self) -> None:
         """The algorithm hears of it, too: that it knows the list saves it a pass at each pick. At a
@@ -267,6 +273,7 @@ class PoolState:
     def tick(self, now: float) -> None:
         """Time passes: some four times a second. 1 us at 3 members when nothing changes."""
         is_changed = is_scaled = False
+        self._excluded = None  # it says for how long
         for standing in self._standings:
             if standing.mode_until is not None and now >= standing.mode_until:
                 standing.mode, standing.mode_until = Mode.READY, None
@@ -366,6 +373,27 @@ class PoolState:
         return reports.measure_load(
             self._standings, self._window, self._times, now=now, in_flight=self.in_flight
         )
+
+    def answer_times(self) -> dict[str, float]:
+        """How long answers took to begin, since the start: `sum`, and by each bound in seconds how
+        many took no longer, the last of them `+Inf`.
+        """
+        counts = self._times.since_start()
+        told: dict[str, float] = {f"{bound:.6g}": count for bound, count in counts.items()}
+        return {"sum": self._times.sum_s, **told, "+Inf": max(counts.values())}
+
+    def stand(self, now: float) -> Standings:
+        """What a pick chooses from, for the audit of every request. 0.8 us at 3 members, where
+        `explain` takes 4: who is excluded is looked at when something changes, and at each tick.
+        """
+        if self._excluded is None:
+            self._excluded = {
+                one.name: one.excluded for one in self.explain(now) if one.excluded is not None
+            }
+        able, score = self._able, self._algorithm.score
+        if isinstance(able, Refusal):
+            return Standings((), (), self._excluded)
+        return Standings(self._names, [score(member, now) for member in able], self._excluded)
 
     def explain(self, now: float, *, tried: Collection[str] = ()) -> list[Candidate]:
         """Each backend with its score, and why it is not picked if so."""

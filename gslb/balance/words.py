@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -73,3 +74,13 @@ class PoolLoad(NamedTuple):
     error_share: float
     healthy: int
     total: int
+
+
+class Standings(NamedTuple):
+    """What a pick chose from, quickly told. members: those that may be picked, as backends are
+    called; scores: the algorithm's of each, the lower the better. excluded: why others may not be.
+    """
+
+    members: Sequence[str]
+    scores: Sequence[float]
+    excluded: Mapping[str, str]

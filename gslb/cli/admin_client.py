@@ -1,7 +1,8 @@
 """How commands ask a running server: its admin port, the token, and what can go wrong.
 
 Laws:
-1. The port is the one that was named (--admin), else listen.admin of the main file (--config).
+1. The port is the one that was named (--admin), else listen.admin of the main file (--config), else
+   the admin port of the only proxy there.
 2. The token is that of --token-file, else of the file that GSLB_TOKEN_FILE names, else GSLB_TOKEN;
    never an argument, which every user of the machine could read.
 3. Whatever stands at the other end, it ends in an answer or an AdminError of one line.
@@ -144,7 +145,12 @@ def _find_admin(text: str | None, config: Path) -> Endpoint:
         return parse_endpoint(text)
     if not config.exists():
         raise ValueError(f"there is no {config}: name the main file (--config) or a port (--admin)")
-    found = load(config).system.admin
+    system = load(config).system
+    proxies = {name: one.admin for name, one in system.proxies.items() if one.admin is not None}
+    if system.admin is None and len(proxies) > 1:
+        told = ", ".join(f"{name} {port}" for name, port in proxies.items())
+        raise ValueError(f"{config} has several proxies: name one's port with --admin ({told})")
+    found = system.admin or next(iter(proxies.values()), None)
     if found is None:
         raise ValueError(f"{config} has no listen.admin: there is no server to ask")
     return found

@@ -21,9 +21,11 @@ from gslb.cli.delegation import delegation
 from gslb.cli.demo import demo
 from gslb.cli.events import events
 from gslb.cli.explain import explain
-from gslb.cli.orders import drain, force, undrain, unforce
+from gslb.cli.orders import drain, force, maint, undrain, unforce, unmaint
 from gslb.cli.output import complain
 from gslb.cli.probe import probe
+from gslb.cli.proxy import proxy
+from gslb.cli.proxy_status import proxy_status
 from gslb.cli.schema import schema
 from gslb.cli.serve import serve
 from gslb.cli.status import status
@@ -35,12 +37,16 @@ from gslb.errors import ConfigError, GslbError
 COMMANDS: tuple[Callable[..., None], ...] = (
     serve,
     probe,
+    proxy,
+    proxy_status,
     status,
     events,
     drain,
     undrain,
     force,
     unforce,
+    maint,
+    unmaint,
     explain,
     check,
     delegation,

@@ -1,8 +1,9 @@
-"""`gslb drain`, `undrain`, `force`, `unforce`: what people order for a site, whatever is observed.
+"""`gslb drain`, `undrain`, `force`, `unforce`, `maint`, `unmaint`: what people order for a site, or
+for a backend of a proxy (`pool/backend`, or its name alone), whatever is observed.
 
 A site has one order at a time; a new one replaces it. Each is taken back by its own word: `undrain`
-ends a drain and `unforce` a force, and neither ends the other, so that nobody brings a site back
-that somebody else has taken down for a reason.
+ends a drain, `unforce` a force and `unmaint` maintenance, and none ends another one, so that nobody
+brings a site back that somebody else has taken down for a reason.
 
 Any server takes an order and applies it at once; the others learn of it from the store.
 
@@ -39,7 +40,9 @@ from gslb.telemetry.logs import escape
 PAGE = "/api/v1/orders"
 TAKEN_BACK = "taken back"
 
-Site = Annotated[str, typer.Argument(help="The site.", show_default=False)]
+Site = Annotated[
+    str, typer.Argument(help="The site, or the backend of a proxy.", show_default=False)
+]
 Reason = Annotated[
     str, typer.Option(help="Why, for those who read the status later.", show_default=False)
 ]
@@ -53,7 +56,10 @@ Until = Annotated[
 ]
 Owner = Annotated[str | None, typer.Option(help="Who orders it; else your user name.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Even if it leaves less than health.min_capacity.")
+    bool,
+    typer.Option(
+        "--force", help="Even if it leaves less than health.min_capacity, or a pool nobody."
+    ),
 ]
 
 
@@ -90,6 +96,22 @@ def force(  # noqa: PLR0917 - typer reads options from the signature
     _place(make_client(admin, config, token_file), {**wanted, "force": force}, as_json=as_json)
 
 
+def maint(  # noqa: PLR0917 - typer reads options from the signature
+    site: Site,
+    reason: Reason,
+    until: Until = None,
+    owner: Owner = None,
+    force: Force = False,
+    config: Config = CONFIG,
+    admin: Admin = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a backend out for maintenance: no clients, and no checks."""
+    wanted = compose_order(site, "maint", reason=reason, owner=owner, until=until)
+    _place(make_client(admin, config, token_file), {**wanted, "force": force}, as_json=as_json)
+
+
 def undrain(  # noqa: PLR0917 - typer reads options from the signature
     site: Site,
     reason: Reason = TAKEN_BACK,
@@ -118,6 +140,20 @@ def unforce(  # noqa: PLR0917 - typer reads options from the signature
     _take_back(make_client(admin, config, token_file), wanted, ("up", "down"), as_json=as_json)
 
 
+def unmaint(  # noqa: PLR0917 - typer reads options from the signature
+    site: Site,
+    reason: Reason = TAKEN_BACK,
+    owner: Owner = None,
+    config: Config = CONFIG,
+    admin: Admin = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a maintenance: the checks decide again."""
+    wanted = compose_order(site, "none", reason=reason, owner=owner)
+    _take_back(make_client(admin, config, token_file), wanted, ("maint",), as_json=as_json)
+
+
 def compose_order(
     site: str, do: str, *, reason: str, owner: str | None, until: str | None = None
 ) -> Told:
@@ -141,9 +177,9 @@ def find_user() -> str:
 def _take_back(client: AdminClient, wanted: Told, kinds: tuple[str, ...], *, as_json: bool) -> None:
     """Ends the site's order if it is of these kinds; one that is not there is over already."""
     with answered():
-        order = client.get(PAGE, "orders")["orders"].get(wanted["site"])
+        order = _maybe_order(client.get(PAGE, "orders")["orders"], wanted["site"])
         if order is not None and order["kind"] not in kinds:
-            word = "unforce" if "drain" in kinds else "undrain"
+            word = _UNDONE_BY[order["kind"]]
             raise AdminError(f"{describe_order(wanted['site'], order)}; see gslb {word}")
     _place(client, wanted, as_json=as_json)
     if order is None:
@@ -164,9 +200,25 @@ def _place(client: AdminClient, wanted: Told, *, as_json: bool) -> None:
 def _describe(told: Told) -> Iterator[Text]:
     order = told["order"]
     yield styled((describe_order(order["site"], order), "bold"))
+    left = told.get("in_flight")
+    if left and order["kind"] != "none":
+        yield Text(f"requests on their way there: {left}")
 
 
-_WORDS = {"drain": "drained", "up": "forced up", "down": "forced down"}
+def _maybe_order(orders: Told, name: str) -> Told | None:
+    """The order of a site, or of the only `pool/backend` with an order whose backend that is."""
+    found = [one for site, one in orders.items() if site.partition("/")[2] == name]
+    order: Told | None = orders.get(name, found[0] if len(found) == 1 else None)
+    return order
+
+
+_WORDS = {
+    "drain": "drained",
+    "up": "forced up",
+    "down": "forced down",
+    "maint": "in maintenance",
+}
+_UNDONE_BY = {"drain": "undrain", "up": "unforce", "down": "unforce", "maint": "unmaint"}
 
 
 def describe_order(site: str, order: Told, at: float | None = None) -> str:

@@ -32,8 +32,14 @@ _STYLES = {
     "drained": "bold cyan",
     "forced up": "bold magenta",
     "forced down": "bold magenta",
+    "in maintenance": "bold magenta",
 }
-_ORDERED = {"drain": ("drained", "up"), "up": ("forced up", "up"), "down": ("forced down", "down")}
+_ORDERED = {
+    "drain": ("drained", "up"),
+    "up": ("forced up", "up"),
+    "down": ("forced down", "down"),
+    "maint": ("in maintenance", "down"),
+}
 _LEGEND = (
     "up 12: connects in 12 ms; -2: two results in a row against it; (up): does not count, see why"
 )

@@ -112,7 +112,6 @@ def _build_limits(entry: LimitsEntry) -> HttpLimits:
         body_octets=None if entry.body_mb is None else round(entry.body_mb * MB),
         connections=entry.connections,
         requests_per_connection=entry.requests_per_connection,
-        pipelined=entry.pipelined,
         body_octets_per_s=entry.body_octets_per_s,
     )
 

@@ -101,8 +101,6 @@ class LimitsEntry(Entry):
     """Open connections of clients, for each worker."""
     requests_per_connection: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Requests after which a client's connection is closed."""
-    pipelined: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Requests of one connection that wait for their turn; more are not read."""
     body_octets_per_s: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Octets a second that a request's body must bring at least (408)."""
 

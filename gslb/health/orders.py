@@ -24,7 +24,11 @@ from gslb.model.service import Site
 from gslb.model.system import HealthSettings
 
 FORGET_S = 7 * 86400.0
-_VERBS = {OrderKind.DRAIN: "draining", OrderKind.DOWN: "taking down"}
+_VERBS = {
+    OrderKind.DRAIN: "draining",
+    OrderKind.DOWN: "taking down",
+    OrderKind.MAINT: "taking down",
+}
 
 
 def pick_orders(

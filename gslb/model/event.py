@@ -11,6 +11,7 @@ class EventKind(StrEnum):
     """What can happen that an operator may want to know afterwards."""
 
     SITE_CHANGED = "site changed"
+    BACKEND_CHANGED = "backend changed"
     ORDER_GIVEN = "order given"
     ORDER_APPLIED = "order applied"
     ORDER_OVER = "order over"

@@ -381,8 +381,8 @@ class HttpLimits:
 
     line_octets: of a request line (414). header_octets, headers: of a head (431). body_octets: of
     a request (413), None is unlimited. connections: of clients, for each worker.
-    requests_per_connection: after them a connection is closed. pipelined: requests of a connection
-    that wait at most; more are not read. body_octets_per_s: slower bodies are cut off (408).
+    requests_per_connection: after them a connection is closed. body_octets_per_s: slower bodies are
+    cut off (408).
     """
 
     line_octets: int = 16 * 1024
@@ -391,7 +391,6 @@ class HttpLimits:
     body_octets: int | None = None
     connections: int = 20_000
     requests_per_connection: int = 1000
-    pipelined: int = 32
     body_octets_per_s: int = 500
 
 

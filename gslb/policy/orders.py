@@ -23,7 +23,12 @@ from gslb.model.service import Candidate
 from gslb.policy.base import Step
 from gslb.policy.words import join_names, tell_time
 
-_WORDS = {OrderKind.DRAIN: "drained", OrderKind.UP: "forced up", OrderKind.DOWN: "forced down"}
+_WORDS = {
+    OrderKind.DRAIN: "drained",
+    OrderKind.UP: "forced up",
+    OrderKind.DOWN: "forced down",
+    OrderKind.MAINT: "in maintenance",
+}
 
 
 def follow_orders(
@@ -61,12 +66,12 @@ def health_of(candidate: Candidate, health: HealthSnapshot) -> SiteHealth:
 
 def is_ordered_out(state: SiteHealth) -> bool:
     """Whether somebody has ordered that a site gets no new clients."""
-    return _kind(state) in (OrderKind.DRAIN, OrderKind.DOWN)
+    return _kind(state) in (OrderKind.DRAIN, OrderKind.DOWN, OrderKind.MAINT)
 
 
 def is_forced(state: SiteHealth) -> bool:
     """Whether an order says what the site's checks would."""
-    return _kind(state) in (OrderKind.UP, OrderKind.DOWN)
+    return _kind(state) in (OrderKind.UP, OrderKind.DOWN, OrderKind.MAINT)
 
 
 def _kind(state: SiteHealth) -> OrderKind:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from gslb.balance.algorithms.base import hash_key
 from gslb.balance.shed import admits
 from gslb.http1.compose import client_address, compose_request
+from gslb.http1.errors import HttpError
 from gslb.http1.forwarding import id_of
 from gslb.proxy.caching import serve_from_cache
 from gslb.route.faults import decide
 from gslb.route.keys import client_hash
-from gslb.route.rate import RateVerdict, compose_rate_fields, rate_key
+from gslb.route.rate import RateVerdict, compose_rate_fields
 
 if TYPE_CHECKING:
     from gslb.proxy.exchange import Exchange
@@ -35,6 +36,7 @@ def admit(exchange: Exchange) -> None:
         return
     if via.is_trusted:
         _follow_chain(exchange)
+    exchange.pools = tier.pools
     lane = tier.router.pick(request, client=exchange.address, at=time.time())
     if lane is None:
         exchange.refuse(404, "no route takes this request", "no_route")
@@ -94,11 +96,13 @@ def _limit(exchange: Exchange, lane: Lane) -> None:
         _drill(exchange, lane)
         return
     tier = exchange.tier
-    key = rate_key(lane.name, rule.key, exchange.request, exchange.address)
-    verdict = tier.limiter.take_now(lane.name, rule, key, cost=lane.cost)
+    rule_id, read_key = tier.rate_keys[lane]
+    key = read_key(exchange.request, exchange.address)
+    verdict = tier.limiter.take_now(rule_id, rule, key, cost=lane.cost)
     if verdict is not None:
         _take_verdict(exchange, lane, verdict)
     else:
+        exchange.await_answer(exchange.arrived_at)
         tier.spawn(_ask_limit(exchange, lane, key), "rate limit")
 
 
@@ -128,6 +132,7 @@ def _drill(exchange: Exchange, lane: Lane) -> None:
     plan = decide(fault, draw_delay=random.random(), draw_abort=random.random())
     if plan.delay_s:
         exchange.note("fault_delay_ms", plan.delay_s * 1000)
+        exchange.await_answer(exchange.arrived_at)
         exchange.loop.call_later(plan.delay_s, _end_drill, exchange, lane, plan.abort_status)
     else:
         _end_drill(exchange, lane, plan.abort_status)
@@ -155,30 +160,42 @@ def forward(exchange: Exchange, lane: Lane) -> None:
 
 def choose_backend(exchange: Exchange) -> None:
     """Which pool, to whom the client belongs, what is sent: then a backend is asked for."""
-    tier, request, client, lane = exchange.tier, exchange.request, exchange.client, exchange.lane
+    request, lane = exchange.request, exchange.lane
     assert lane is not None
     name = lane.single_pool or lane.pool_for(client_hash(exchange.address))
     if name is None:
         exchange.refuse_busy("the route has no pool", "no_pool")
         return
-    exchange.pool = pool = tier.pools[name]
+    exchange.pool = pool = exchange.pools[name]
     if pool.read_key is not None:
         exchange.key = hash_key(pool.read_key(request, exchange.address))
     if pool.bonds is not None:
         exchange.affinity, exchange.sticky = pool.bonds.read(request, exchange.address)
+    try:
+        compose_head(exchange)
+    except HttpError as error:
+        exchange.ended_by = "client"
+        exchange.refuse(error.status, error.reason, error.reason)
+        return
+    body = exchange.body
+    if body is not None:
+        body.limit = pool.pool.retry.buffer_octets
+    exchange.dispatch()
+
+
+def compose_head(exchange: Exchange) -> None:
+    """What a backend is sent of the request. Raises HttpError, the client's, for one that a rewrite
+    has made of its path what no path may be.
+    """
+    request, lane = exchange.request, exchange.lane
+    assert lane is not None
     target, host = lane.rewrite(request) if lane.is_rewriting else (request.target, None)
     exchange.head_octets = compose_request(
         request if exchange.visit is None else exchange.visit.request(request),
         target=target,
         host=host,
-        via=client.via,
+        via=exchange.client.via,
         changes=lane.request_changes,
         body=request.body,
         keep_expect=request.expects_continue,
     )
-    body = exchange.body
-    if body is not None:
-        body.limit = pool.pool.retry.buffer_octets
-        if not exchange.is_sent:
-            exchange.watch_body(exchange.arrived_at)
-    exchange.dispatch()

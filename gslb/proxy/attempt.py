@@ -48,3 +48,10 @@ class Attempt:
         """No connection could be had."""
         if self.is_wanted:
             self.exchange.lose(self, Result.CONNECT_FAILED, reason)
+
+    def fail_to_ask(self, reason: str) -> None:
+        """The client's request is such that no connection could be opened for it: that says nothing
+        of the backend.
+        """
+        if self.is_wanted:
+            self.exchange.lose(self, Result.CANCELLED, reason)

@@ -63,7 +63,7 @@ def _add_choice(record: dict[str, Any], exchange: Exchange) -> None:
     assert pool is not None
     record["algorithm"] = pool.algorithm
     _add_candidates(record, exchange.candidates or ())
-    record["attempts"] = len(exchange.trail) + (winner is not None)
+    record["attempts"] = len(exchange.trail) + (winner is not None and winner.held is None)
     record["choice"] = _tell_choice(exchange)
     if exchange.affinity:
         record["affinity"] = exchange.affinity

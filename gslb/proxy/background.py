@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,21 @@ if TYPE_CHECKING:
 
 
 class Nowhere:
-    """A transport that takes everything and keeps nothing."""
+    """A transport that takes everything and keeps nothing. left: called when it is ended."""
+
+    def __init__(self, left: Callable[[], None]) -> None:
+        self._left = left
 
     def write(self, data: bytes) -> None:
         """Takes octets."""
 
     def abort(self) -> None:
-        """Has nothing to end."""
+        """Ends the exchange that could not be completed."""
+        self._left()
 
     def close(self) -> None:
-        """Has nothing to end."""
+        """Ends it."""
+        self._left()
 
     def is_closing(self) -> bool:
         """Never."""
@@ -42,7 +48,7 @@ class BackgroundClient:
         self.loop: asyncio.AbstractEventLoop = tier.loop
         self.peer = peer
         self.via = via
-        self.transport = Nowhere()
+        self.transport = Nowhere(self._leave)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.may_stay = False
@@ -62,15 +68,20 @@ class BackgroundClient:
 
     def take_finished(self, exchange: Exchange) -> None:
         """Its one exchange is done."""
+        self._leave()
+
+    def _leave(self) -> None:
         self.exchange = None
         self.tier.sweeper.discard(self)
+
+    def has_taken_some(self) -> bool:
+        """Is never slow."""
+        return False
 
     def expire(self, now: float) -> None:
         """The phase has taken too long."""
         if self.exchange is not None:
             self.exchange.expire(now)
-        else:
-            self.tier.sweeper.discard(self)
 
 
 def ask_again(exchange: Exchange) -> Exchange:
@@ -80,5 +91,5 @@ def ask_again(exchange: Exchange) -> Exchange:
     again = Exchange(client, request, monotonic())
     client.exchange = again
     again.address = exchange.address
-    again.lane, again.cost = exchange.lane, exchange.cost
+    again.lane, again.cost, again.pools = exchange.lane, exchange.cost, exchange.pools
     return again

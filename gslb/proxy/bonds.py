@@ -11,6 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gslb.http1.fields import name_of
 from gslb.model.proxy import Pool
 from gslb.route.affinity import Affinity, AffinityCookie
 from gslb.route.keys import client_hash
@@ -30,7 +31,9 @@ class Bonds(Protocol):
     """Which backend a client belongs to."""
 
     def read(self, request: Request, client: Address) -> Found:
-        """What a request says, or its client's address."""
+        """What a request says, or its client's address. What says it is taken from the lines that
+        go on: it is no business of a backend's.
+        """
 
     def bind(self, client: Address, backend: str, *, is_secure: bool) -> bytes:
         """The client belongs to a backend now; field lines that its answer must carry."""
@@ -49,7 +52,18 @@ class CookieBonds:
     def read(self, request: Request, client: Address) -> Found:
         """See Bonds."""
         found, backend = self._cookie.read(request.fields.get(b"cookie"))
+        if found is not Affinity.MISS:
+            request.raw = [line for line in map(self._strip, request.raw) if line]
+            request.keys = [name_of(line) for line in request.raw]
         return str(found), backend
+
+    def _strip(self, line: bytes) -> bytes:
+        """A line without our cookie, empty where it says nothing else."""
+        name, _, value = line.partition(b":")
+        if name.lower() != b"cookie":
+            return line
+        value = self._cookie.strip(value.strip())
+        return name + b": " + value if value else b""
 
     def bind(self, client: Address, backend: str, *, is_secure: bool) -> bytes:
         """See Bonds."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from gslb.http1.head import Request
     from gslb.proxy.exchange import Exchange
 
+STRAY_304 = "stray_304"
+"""The reason of a BadAnswer: the backend says that something holds which is not what was asked."""
+
 ERRORS = (500, 502, 503, 504)
 """What a stale entry may stand in for (RFC 5861 4)."""
 
@@ -86,7 +89,7 @@ class Visit:
             entry = cache.freshen(self.lookup, response, at=at)
             if entry is None:
                 self.lookup = Lookup(Action.FORWARD, self.lookup.visit)
-                raise BadAnswer("stray_304")
+                raise BadAnswer(STRAY_304)
             return entry_response(entry, exchange.request, at=at)
         if response.status in ERRORS and self.may_stand_in():
             return self.stale(exchange.request)
@@ -190,9 +193,9 @@ def _serve(exchange: Exchange, lookup: Lookup) -> bool:
     if lookup.action not in (Action.SERVE, Action.REFRESH) or entry is None:
         exchange.note("cache", str(lookup.action))
         return False
-    _answer(exchange, entry)
-    if lookup.action is Action.REFRESH:
+    if lookup.action is Action.REFRESH:  # first: the answer may begin the client's next request
         exchange.tier.refresh(exchange)
+    _answer(exchange, entry)
     return True
 
 

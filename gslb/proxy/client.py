@@ -59,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         "_is_lingering",
         "_is_taking",
         "_left",
+        "_unsent",
         "deadline",
         "exchange",
         "has_ended",
@@ -89,6 +90,7 @@ class ClientConnection(asyncio.Protocol):
         self.may_stay = True
         self._buffer = b""
         self._left = 0
+        self._unsent = 0
         self._decoder: ChunkDecoder | None = None
         self._is_lingering = False
         self._is_taking = False
@@ -163,7 +165,7 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_relieved()
         elif self._buffer and not self._is_lingering:
-            self.data_received(b"")
+            self._take_waiting()
 
     # ------------------------------------------------------------ requests
 
@@ -172,7 +174,8 @@ class ClientConnection(asyncio.Protocol):
 
         Exchanges that finish within this call only say so: the loop here goes on, not a recursion.
         """
-        if self._buffer:
+        is_begun, served = bool(self._buffer), self.served
+        if is_begun:
             data = self._buffer + data
             self._buffer = b""
         self._is_taking = True
@@ -184,9 +187,10 @@ class ClientConnection(asyncio.Protocol):
         finally:
             self._is_taking = False
         if data:
-            self._buffer = data + self._buffer
-            if self.exchange is not None or self.is_congested:
-                self.pause_reading()
+            self._buffer = data
+            self.pause_reading()
+        elif self.exchange is None:
+            self._await_rest(is_new=not is_begun or self.served > served)
 
     def _take_head(self, data: bytes) -> bytes:
         """Takes one head, and what there is of its body; what is left over. An empty rest, and no
@@ -215,9 +219,22 @@ class ClientConnection(asyncio.Protocol):
 
     def _keep_partial(self, data: bytes) -> None:
         check_partial(data, self.tier.proxy.limits)
-        if not self._buffer and self.deadline != NEVER and self.served:
-            self.deadline = monotonic() + self.tier.proxy.timeouts.headers_s
         self._buffer = data
+
+    def _await_rest(self, *, is_new: bool) -> None:
+        """The head in the buffer is not complete, if there is one: reads on, up to a deadline that
+        no octet but a head's first moves. That of the first head runs since the client connected.
+        """
+        if self._buffer and is_new and self.served:
+            self.deadline = monotonic() + self.tier.proxy.timeouts.headers_s
+        if self.is_reading_paused:
+            self._resume_reading()
+
+    def _take_waiting(self) -> None:
+        """Octets that waited for their turn."""
+        data, self._buffer = self._buffer, b""
+        self.read_on()
+        self.data_received(data)
 
     def _take_body(self, data: bytes) -> None:
         """Content of the request on its way; what comes after it waits in the buffer."""
@@ -231,7 +248,7 @@ class ClientConnection(asyncio.Protocol):
                 exchange.end_body([])
         else:
             rest = self._take_chunks(exchange, data)
-        if rest:
+        if rest and not self._is_lingering:
             self._buffer += rest
             self.pause_reading()
 
@@ -264,10 +281,8 @@ class ClientConnection(asyncio.Protocol):
         if self._is_taking:
             return
         if self._buffer and not self.is_congested:
-            data, self._buffer = self._buffer, b""
-            self.read_on()
-            self.data_received(data)
-        elif self.is_reading_paused:
+            self._take_waiting()
+        else:
             self.read_on()
 
     def _refuse(self, error: HttpError) -> None:
@@ -300,9 +315,12 @@ class ClientConnection(asyncio.Protocol):
     def read_on(self) -> None:
         """Reads again, unless what has come of a later request waits already."""
         if self.is_reading_paused and not self._buffer:
-            self.is_reading_paused = False
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        self.is_reading_paused = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def write(self, data: bytes) -> None:
         """Sends octets."""
@@ -320,6 +338,9 @@ class ClientConnection(asyncio.Protocol):
         winner = exchange.winner
         if winner is None or winner.connection is None:
             return False
+        if exchange.has_backend_ended:
+            exchange.end_tunnel("client", "")
+            return False
         transport = winner.connection.transport
         if transport.is_closing() or not transport.can_write_eof():
             return False
@@ -330,17 +351,23 @@ class ClientConnection(asyncio.Protocol):
 
     def expire(self, now: float) -> None:
         """The phase has taken too long."""
-        if self.transport.is_closing():
-            self.transport.abort()
-        elif self.exchange is not None:
+        if self.exchange is not None and not self.transport.is_closing():
             self.exchange.expire(now)
-        elif self._is_lingering:
+        elif self.has_taken_some():
+            self.deadline = now + self.tier.proxy.timeouts.body_idle_s
+        elif self._is_lingering or self.transport.is_closing():
             self.transport.abort()
         elif self._buffer:
-            error = HttpError(408, "head_timeout")
-            self._refuse(error)
+            self._refuse(HttpError(408, "head_timeout"))
         else:
             self.transport.close()
+
+    def has_taken_some(self) -> bool:
+        """Whether the client is slow, not gone: of what waits to be sent to it, it has taken
+        something since this was asked before. The first time that something waits counts, too.
+        """
+        before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        return self._unsent > 0 and (self._unsent < before or not before)
 
     def leave_soon(self) -> None:
         """For a proxy that leaves: closes after the answer that is on its way, or the next one. An
@@ -363,5 +390,4 @@ class ClientConnection(asyncio.Protocol):
             return
         transport.write_eof()
         if self.is_reading_paused:
-            self.is_reading_paused = False
-            transport.resume_reading()
+            self._resume_reading()

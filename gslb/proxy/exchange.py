@@ -7,7 +7,8 @@ Laws:
 3. Tried again is what was never sent, or an idempotent request of which all is still here; within
    the pool's budget, on a backend that was not tried before. The one exception: a connection that
    had been idle and closed before a single octet of an answer says nothing about its backend, so
-   where there is no other, that one is asked over a new connection, once (RFC 9112 9.3.1).
+   where there is no other, that one is asked over a new connection, once (RFC 9112 9.3.1). So is
+   one whose 304 is not about what the cache has: it is asked for all of it.
 4. An answer that would be retried is held unread until there is a better one: when tries are used
    up, the last answer of a backend is what the client gets.
 5. A loser is cancelled: its connection closes, its slot is free, and it is no failure.
@@ -24,6 +25,7 @@ from gslb.balance.budget import retry_delay_s
 from gslb.balance.pool_state import Refusal, Result
 from gslb.http1.errors import BadAnswer
 from gslb.proxy.attempt import Attempt
+from gslb.proxy.caching import STRAY_304
 from gslb.proxy.filters import make_filter
 from gslb.proxy.passage import IDEMPOTENT, Passage
 
@@ -64,6 +66,7 @@ class Exchange(Passage):
     _retries = 0
     _is_retrying = False
     _was_reopened = False
+    _lost_by = Result.CONNECT_FAILED
     _is_queued = False
     _held: Attempt | None = None
     _hedge_timer: asyncio.TimerHandle | None = None
@@ -126,6 +129,9 @@ class Exchange(Passage):
         if not self.is_sent or not self._can_repeat() or self.request.upgrade:
             return
         delay_s = pool.state.hedge_delay_s()
+        if self._hedge_timer is not None:  # of a first attempt that was lost meanwhile
+            self._hedge_timer.cancel()
+            self._hedge_timer = None
         if delay_s is not None:
             self._hedge_timer = self.loop.call_later(delay_s, self._hedge)
 
@@ -155,11 +161,14 @@ class Exchange(Passage):
         if not attempt.is_wanted:
             if self._held is attempt:  # its connection went while it was held
                 self._held = None
+            elif self.winner is attempt and not self.is_done:  # or after it was taken all the same
+                self.break_off("backend", reason)
             return
         pool = self.pool
         assert pool is not None
         was_winner = self.winner is attempt
         is_stale = result is Result.RESET and attempt.was_reused and not was_winner
+        is_stale |= reason == STRAY_304
         self._settle(attempt, Result.CANCELLED if is_stale else result, reason)
         if attempt.connection is not None and attempt.connection.attempt is attempt:
             attempt.connection.drop()
@@ -188,6 +197,7 @@ class Exchange(Passage):
     def _recover(self, attempt: Attempt, result: Result, reason: str, *, is_stale: bool) -> None:
         """The last attempt has failed: another one, or what there is is told."""
         self.reason = reason
+        self._lost_by = result
         if is_stale and self._can_repeat() and not self._was_reopened:
             self._was_reopened = True
             if not self._has_other_backend():
@@ -212,7 +222,7 @@ class Exchange(Passage):
         is_whole = self.body is None or self.body.can_replay
         if not (is_unsent and is_whole) and not self._can_repeat():
             return False
-        if monotonic() > self.arrived_at + self.tier.proxy.timeouts.total_s:
+        if monotonic() > self.total_at:
             return False
         return pool.state.begin_retry()
 
@@ -232,19 +242,26 @@ class Exchange(Passage):
 
     def _give_up(self, result: Result) -> None:
         """No more is tried: the answer that was held, else one of our own."""
-        self._end_retrying()
+        self._stop_waiting()
         held, self._held = self._held, None
         if held is not None and held.held is not None and held.connection is not None:
             self._commit(held, held.held)
             held.connection.go_on()
-        elif self.visit is not None and self.visit.may_stand_in():
-            self.abandon()
-            self.note("cache", "stale")
-            self.answer_with(self.visit.stale(self.request))
+        elif self._has_stale():
+            self._answer_stale()
         elif result is Result.TIMEOUT:
             self.refuse(504, "the backend did not answer in time", "backend_timeout")
         else:
             self.refuse(502, "no backend gave an answer", self.reason or str(result))
+
+    def _has_stale(self) -> bool:
+        return self.visit is not None and self.visit.may_stand_in()
+
+    def _answer_stale(self) -> None:
+        assert self.visit is not None
+        self.abandon()
+        self.note("cache", "stale")
+        self.answer_with(self.visit.stale(self.request))
 
     def _end_retrying(self) -> None:
         """A retry that was granted and did not begin gives its part of the budget back."""
@@ -258,10 +275,11 @@ class Exchange(Passage):
         """There is no backend at the moment: waits for one, or tells."""
         if refusal is Refusal.FULL:
             self._wait_in_queue(now)
-        elif self.tried or self.visit is not None:
-            self._give_up(Result.CONNECT_FAILED)
+        elif self.tried:
+            self._give_up(self._lost_by)
+        elif self._has_stale():
+            self._answer_stale()
         else:
-            self._end_retrying()
             self.refuse_busy("no backend can take the request", str(refusal))
 
     def _wait_in_queue(self, now: float) -> None:
@@ -277,7 +295,7 @@ class Exchange(Passage):
             return
         self._is_queued = True
         self.queued_at = now
-        self.client.deadline = now + self.tier.proxy.timeouts.total_s
+        self.client.deadline = self.total_at
         for other in leaving:
             other.refuse_queued("evicted")
 
@@ -304,7 +322,9 @@ class Exchange(Passage):
             self._is_queued = False
             self.queued_s += monotonic() - self.queued_at
         if self.tried:
-            self._give_up(Result.CONNECT_FAILED)
+            self._give_up(self._lost_by)
+        elif self._has_stale():
+            self._answer_stale()
         else:
             self.refuse_busy("all backends are busy", reason)
 
@@ -353,7 +373,6 @@ class Exchange(Passage):
         if self._held is not None and self._held.connection is not None:
             self._held.connection.drop()
             self._held = None
-        self.winner = attempt
         self.begin_answer(attempt, response)
 
     def _cancel(self, besides: Attempt | None = None) -> None:
@@ -405,7 +424,11 @@ class Exchange(Passage):
         lane = self.lane
         if lane is None or lane in self.tier.plain_answers:
             return None
-        return make_filter(self, lane, response)
+        try:
+            return make_filter(self, lane, response)
+        except BadAnswer:  # what was asked was a question of the cache: the client's own is next
+            self.tier.ask_whole(self)
+            raise
 
     def finish(self) -> None:
         """The answer has been handed to the client's connection, which goes on."""
@@ -419,9 +442,18 @@ class Exchange(Passage):
             if self.visit is not None:
                 self.visit.end(self)
             self.tier.conclude(self)
+            self.winner = None  # it knows this one: freed at once, not by the garbage collector
 
     def abandon(self) -> None:
         """Lets go of everything that is on the way: nobody waits for it."""
+        self._stop_waiting()
+        if self._held is not None and self._held.connection is not None:
+            self._held.connection.drop()
+            self._held = None
+        self._cancel()
+
+    def _stop_waiting(self) -> None:
+        """Nothing that was to begin later begins."""
         for timer in (self._hedge_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
@@ -430,10 +462,6 @@ class Exchange(Passage):
             self.pool.queue.remove(self)
             self._is_queued = False
         self._end_retrying()
-        if self._held is not None and self._held.connection is not None:
-            self._held.connection.drop()
-            self._held = None
-        self._cancel()
 
     def expire(self, now: float) -> None:
         """The client connection's deadline has passed: who is to blame depends on who is waited
@@ -442,21 +470,18 @@ class Exchange(Passage):
         if self.winner is not None:
             self.stall()
         elif not self.is_sent and not self.client.is_reading_paused:
-            self.refuse(408, "the request's body came too slowly", "body_timeout")
             self.ended_by = "client"
-        elif self._is_queued or not self.attempts or now >= self._total_at():
-            self.reason = "total_timeout"
-            self._fail_all()
+            self.refuse(408, "the request's body came too slowly", "body_timeout")
+        elif self._is_queued or not self.attempts or now >= self.total_at:
+            self._fail_all("total_timeout")
         else:
-            self._fail_all()
+            self._fail_all("no answer in time")
 
-    def _total_at(self) -> float:
-        return self.arrived_at + self.tier.proxy.timeouts.total_s
-
-    def _fail_all(self) -> None:
+    def _fail_all(self, reason: str) -> None:
         """No answer in time."""
         waiting = self.attempts
         for attempt in waiting:
-            self.lose(attempt, Result.TIMEOUT, "no answer in time")
+            self.lose(attempt, Result.TIMEOUT, reason)
         if not waiting and not self.is_done:
+            self.reason = reason
             self._give_up(Result.TIMEOUT)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gslb.proxy.attempt import Attempt
     from gslb.proxy.client import ClientConnection
     from gslb.proxy.filters import AnswerFilter
+    from gslb.proxy.pool import BackendPool
     from gslb.route.router import Lane
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -47,8 +48,9 @@ class Passage:
     """What moves. Who is asked, and whose answer is taken, decides `Exchange`.
 
     address: the client. is_sent: the request has been read to its end. lane: its route, None before
-    there is one. attempts: those on the way. out: the head of the answer, waiting for the content
-    that comes with it. ended_by: who ended it, empty for an ordinary end; reason: why, in a word.
+    there is one. pools: those of the configuration that it came under. attempts: those on the way.
+    out: the head of the answer, waiting for the content that comes with it. ended_by: who ended it,
+    empty for an ordinary end; reason: why, in a word.
     """
 
     # What a usual request never changes stands on the class, where it costs that request nothing:
@@ -56,6 +58,7 @@ class Passage:
     body: RequestBody | None = None
     body_since = 0.0
     lane: Lane | None = None
+    pools: Mapping[str, BackendPool]
     request_id = b""
     head_octets = b""
     extra_head = b""
@@ -66,6 +69,7 @@ class Passage:
     filter: AnswerFilter | None = None
     is_chunking = False
     is_tunnel = False
+    has_backend_ended = False
     is_done = False
     is_health = False
     status = 0
@@ -119,8 +123,16 @@ class Passage:
 
     def await_answer(self, now: float) -> None:
         """Sets the time by which an answer should have begun."""
-        timeouts = self.tier.proxy.timeouts
-        self.client.deadline = min(now + timeouts.response_s, self.arrived_at + timeouts.total_s)
+        if self.attempts:
+            answer_at = now + self.tier.proxy.timeouts.response_s
+            self.client.deadline = min(answer_at, self.total_at)
+        else:
+            self.client.deadline = self.total_at
+
+    @property
+    def total_at(self) -> float:
+        """When the answer must have begun, whatever is tried."""
+        return self.arrived_at + self.tier.proxy.timeouts.total_s
 
     # ------------------------------------------------------------ the request's body
 
@@ -130,8 +142,11 @@ class Passage:
         assert body is not None
         framed = body.take(piece)
         most = self.tier.proxy.limits.body_octets
-        if most is not None and body.total > most and self.winner is None:
-            self.refuse(413, "the request's body is too large", "body_too_large")
+        if most is not None and body.total > most:
+            if self.winner is None:
+                self.refuse(413, "the request's body is too large", "body_too_large")
+            else:
+                self.break_off("client", "body_too_large")
             return
         self._send_on(framed)
         self.watch_body(monotonic())
@@ -153,7 +168,8 @@ class Passage:
         assert body is not None
         if body.is_over or self.request.method not in IDEMPOTENT:
             body.forget()
-        self.client.read_on()
+        if not self._is_backend_congested():
+            self.client.read_on()
 
     def watch_body(self, now: float) -> None:
         """Sets when the client is too slow: it sends nothing, or less than the least rate."""
@@ -188,11 +204,13 @@ class Passage:
         self.status = response.status
         if self.body is not None and self.is_sent:
             self.body.forget()
+        if response.status != 101:
+            self.filter = self.filter_answer(response)
+        self.winner = attempt  # not before: what cannot be taken may be asked for again
         self.bind_client(attempt)
         if response.status == 101:
             self._begin_tunnel(attempt, response, now)
             return
-        self.filter = self.filter_answer(response)
         if self.filter is not None:
             response = self.filter.response
             self.status = response.status
@@ -278,7 +296,10 @@ class Passage:
         self.client.transport.abort()
 
     def stall(self) -> None:
-        """Nothing has moved for too long."""
+        """Nothing has moved for too long, or hardly anything: who is slow is waited for."""
+        if self.client.is_congested and self.client.has_taken_some():
+            self.client.deadline = monotonic() + self.tier.proxy.timeouts.body_idle_s
+            return
         if self.is_tunnel:
             who, reason = "timeout", "tunnel_idle"
         elif self.client.is_congested:
@@ -315,6 +336,8 @@ class Passage:
         self.status = status
         self.answered_at = monotonic()
         self.keep_alive = self.keep_alive and self.is_sent and self.client.may_stay
+        if self.keep_alive and self.request.version == 10:
+            extra += b"Connection: keep-alive\r\n"
         octets = compose_plain(
             status,
             text,
@@ -379,6 +402,7 @@ class Passage:
     def tunnel_eof(self, attempt: Attempt) -> bool:
         """The backend sends no more through the tunnel: whether the other way stays open."""
         transport = self.client.transport
+        self.has_backend_ended = True
         if transport.can_write_eof() and not self.client.has_ended:
             self.flush(attempt)
             transport.write_eof()
@@ -399,6 +423,7 @@ class Passage:
         if self.winner is not None and self.winner.connection is not None:
             self.winner.connection.leave()
         self.client.transport.close()
+        self.client.deadline = monotonic() + self.tier.proxy.timeouts.body_idle_s
         self.conclude()
 
     # ------------------------------------------------------------ slow sides (law 1)
@@ -409,11 +434,18 @@ class Passage:
 
     def backend_relieved(self) -> None:
         """It takes more again."""
+        if self._is_backend_congested():
+            return
+        if not self.is_sent:
+            self.body_since = now = monotonic()  # the client was not to blame for the pause
+            self.watch_body(now)
+        self.client.read_on()
+
+    def _is_backend_congested(self) -> bool:
         for attempt in self.attempts:
             if attempt.connection is not None and attempt.connection.is_congested:
-                return
-        self.body_since = monotonic()  # the client was not to blame for the pause
-        self.client.read_on()
+                return True
+        return False
 
     def client_congested(self) -> None:
         """The client takes less than comes for it."""

@@ -24,7 +24,7 @@ from gslb.balance.pool_state import PoolState, Result
 from gslb.http1.proxy_header import compose_proxy_header
 from gslb.model.proxy import Algorithm, HttpLimits, KeyKind, KeySpec, Pool, Timeouts
 from gslb.probe.outcome import clean_text, describe_error
-from gslb.proxy.bonds import make_bonds
+from gslb.proxy.bonds import AddressBonds, Bonds, make_bonds
 from gslb.proxy.connecting import connect
 from gslb.proxy.upstream import BackendConnection
 from gslb.route.keys import KeyReader, compile_key
@@ -56,13 +56,34 @@ class PoolTerms:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class PoolParts:
+    """What a pool is made of that can fail to be made; made before anything changes."""
+
+    bonds: Bonds | None
+    read_key: KeyReader | None
+    tls_context: ssl.SSLContext | None
+
+
+def make_parts(pool: Pool, terms: PoolTerms) -> PoolParts:
+    """The parts of a pool. Raises ValueError and OSError for files that cannot be used."""
+    read_key = None
+    if pool.balance.algorithm in _HASHING:
+        read_key = compile_key(pool.balance.key or _BY_CLIENT)
+    return PoolParts(
+        make_bonds(pool, terms.affinity),
+        read_key,
+        make_client_context(pool) if pool.tls else None,
+    )
+
+
 class BackendPool:
     """One pool in one worker. state: what is known of its backends. queue: who waits for a slot.
     bonds: what binds clients to backends. read_key: of a request what the algorithm hashes, None
     where that is nothing.
     """
 
-    def __init__(self, pool: Pool, terms: PoolTerms) -> None:
+    def __init__(self, pool: Pool, terms: PoolTerms, parts: PoolParts) -> None:
         self._loop = asyncio.get_running_loop()
         self.name = pool.name
         self.pool = pool
@@ -70,35 +91,30 @@ class BackendPool:
         self.queue: Queue[Exchange] = self.state.queue
         self._terms = terms
         self._is_retired = False
-        self._take(pool)
+        self._origin = object()
+        self.bonds: Bonds | None = None
+        self._take(parts)
         self._idle: dict[str, list[BackendConnection]] = {}
         self._connections: set[BackendConnection] = set()
         self._openings: set[asyncio.Task[None]] = set()
-        self.tls_context: ssl.SSLContext | None = make_client_context(pool) if pool.tls else None
 
-    def _take(self, pool: Pool) -> None:
-        self.algorithm = str(pool.balance.algorithm)
-        self.bonds = make_bonds(pool, self._terms.affinity)
-        self.read_key: KeyReader | None = None
-        if pool.balance.algorithm in _HASHING:
-            self.read_key = compile_key(pool.balance.key or _BY_CLIENT)
+    def _take(self, parts: PoolParts) -> None:
+        self.algorithm = str(self.pool.balance.algorithm)
+        if type(parts.bonds) is not AddressBonds or type(self.bonds) is not AddressBonds:
+            self.bonds = parts.bonds  # else the notes of who belongs where are kept
+        self.read_key = parts.read_key
+        self.tls_context = parts.tls_context
 
-    def apply(self, pool: Pool, terms: PoolTerms) -> None:
+    def apply(self, pool: Pool, terms: PoolTerms, parts: PoolParts) -> None:
         """Goes on with other settings; connections to backends that stay as they are stay, too."""
         before = {one.name: one.address for one in self.pool.backends}
         after = {one.name: one.address for one in pool.backends}
         is_other = pool.tls != self.pool.tls or pool.send_proxy != self.pool.send_proxy
         self.state.reconfigure(pool, now=monotonic())
-        was = self.pool
         self.pool, self._terms = pool, terms
-        if (was.affinity, was.balance, after.keys()) != (
-            pool.affinity,
-            pool.balance,
-            before.keys(),
-        ):
-            self._take(pool)
+        self._take(parts)
         if is_other:
-            self.tls_context = make_client_context(pool) if pool.tls else None
+            self._origin = object()  # connections of before are not given back
         for name in list(self._idle):
             if is_other or before.get(name) != after.get(name):
                 self._close_idle(name)
@@ -160,8 +176,11 @@ class BackendPool:
         try:
             async with asyncio.timeout(self._terms.timeouts.connect_s):
                 connection = await self._connect(attempt)
-        except (OSError, TimeoutError, ssl.SSLError) as error:
+        except (OSError, TimeoutError) as error:
             attempt.fail_to_connect(clean_text(describe_error(error)))
+            return
+        except ValueError as error:  # the Host that a client sent is no name for TLS
+            attempt.fail_to_ask(clean_text(describe_error(error)))
             return
         if attempt.is_wanted:
             attempt.use(connection)
@@ -174,19 +193,24 @@ class BackendPool:
         if settings.send_proxy:
             header = compose_proxy_header(settings.send_proxy, *attempt.exchange.ends())
         if settings.tls is not None:
-            name = settings.tls.server_name or attempt.exchange.host_name()
+            name = settings.tls.server_name or attempt.exchange.host_name() or backend.address.host
         connection = BackendConnection(self, backend.name, self._terms.limits)
+        connection.leads_to = (backend.address, self._origin)
         await connect(
             connection, backend.address, header=header, tls=self.tls_context, server_name=name
         )
+        if connection.transport.is_closing():
+            raise ConnectionResetError("closed at once")
         self._connections.add(connection)
         return connection
 
     def _is_wanted(self, connection: BackendConnection) -> bool:
-        """Whether its backend is still in the pool, where the connection leads to."""
+        """Whether its backend is still in the pool, where and how the connection leads to it."""
         member = self.state.members.get(connection.name)
-        peer = connection.transport.get_extra_info("peername")
-        return member is not None and peer is not None and peer[1] == member.backend.address.port
+        if member is None:
+            return False
+        address, origin = connection.leads_to
+        return address == member.backend.address and origin is self._origin
 
     def _close_idle(self, name: str) -> None:
         for connection in self._idle.pop(name, ()):
@@ -210,6 +234,11 @@ class BackendPool:
         while (exchange := self.queue.peek()) is not None:
             if not exchange.leave_queue():
                 return
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is on its way to its backends, or from them."""
+        return bool(self._connections or self._openings or self.state.in_flight or self.queue.cost)
 
     def retire(self) -> None:
         """No new requests come: idle connections close, the others at their end."""

@@ -24,26 +24,30 @@ from gslb.balance.pool_state import Mode
 from gslb.balance.shed import admits
 from gslb.model.proxy import Listener, Priority, Proxy
 from gslb.proxy.accept import Acceptor, Arrival, Terms
-from gslb.proxy.admission import choose_backend
+from gslb.proxy.admission import choose_backend, compose_head
 from gslb.proxy.audit import compose_record, compose_refused, compose_tcp_record
 from gslb.proxy.background import ask_again
 from gslb.proxy.caching import RouteCache, keep_or_make, refresh_entry
 from gslb.proxy.client import ClientConnection
 from gslb.proxy.gate import Gate, fit_connections
-from gslb.proxy.pool import BackendPool, PoolTerms
+from gslb.proxy.pool import BackendPool, PoolParts, PoolTerms, make_parts
 from gslb.proxy.tcp import TcpFront
 from gslb.proxy.tcp_record import TcpRecord
 from gslb.proxy.timers import Sweeper
 from gslb.proxy.tls import HTTP_PROTOCOLS, ServerTls
+from gslb.route.rate import compile_rate_key
 from gslb.route.router import Lane, Router
 from gslb.telemetry.logs import get_limited_logger
 
 if TYPE_CHECKING:
     from gslb.http1.errors import HttpError
+    from gslb.http1.head import Request
+    from gslb.model.place import Address
     from gslb.proxy.exchange import Exchange
     from gslb.proxy.limiter import Limiter
 
 Tell = Callable[[dict[str, Any]], None]
+RateKey = Callable[["Request", "Address"], bytes]
 
 HEALTH_GRACE_S = 2.0
 """How long the health path fails before nobody new is accepted: the probes of the global tier see
@@ -56,8 +60,9 @@ log = get_limited_logger(__name__)
 class Tier:
     """One proxy in one worker.
 
-    in_flight: requests on their way. tell: gets audit records, None without a log. generation: of
-    the configuration, for the audit.
+    in_flight: requests on their way. pools: swapped as a whole, never changed. rate_keys: the id of
+    a route's limit, and what reads a request's key for it. tell: gets audit records, None without a
+    log. generation: of the configuration, for the audit.
     """
 
     def __init__(  # noqa: PLR0913 - all that one is made of, once
@@ -93,6 +98,8 @@ class Tier:
         self._acceptors: list[Acceptor] = []
         self._fronts: dict[Listener, TcpFront] = {}
         self._retired: list[TcpFront] = []  # their listeners are gone, some connections are not
+        self._retired_pools: list[BackendPool] = []  # the same of pools
+        self.rate_keys: dict[Lane, tuple[str, RateKey]] = {}
         self._idle = asyncio.Event()
         self._id_prefix = secrets.token_hex(6).encode()
         self._id_count = 0
@@ -116,7 +123,6 @@ class Tier:
         """Goes on with another configuration (law 2). sockets: for each of its listeners, those of
         before included. Raises ConfigError or ValueError, and changes nothing then.
         """
-        Router(proxy.routes, keys=keys)  # what cannot be used is refused before anything changes
         tls = [_make_tls(listener) for listener in proxy.listeners]
         before = dict(zip(self.proxy.listeners, self._acceptors, strict=True))
         self._take(proxy, keys)
@@ -143,7 +149,11 @@ class Tier:
             log.error("cannot accept", address=str(listener.endpoint), cause=error)  # noqa: TRY400 - has the cause
 
     def _take(self, proxy: Proxy, keys: Mapping[str, bytes]) -> None:
-        self.router = Router(proxy.routes, keys=keys)
+        # What cannot be used is refused before anything changes.
+        router = Router(proxy.routes, keys=keys)
+        terms = PoolTerms(proxy.timeouts, proxy.limits, self._affinity, self._share)
+        parts = {name: make_parts(pool, terms) for name, pool in proxy.pools.items()}
+        self.router = router
         self.proxy = proxy
         self.health_path = (proxy.health_path or "").encode()
         self._gate.limit = fit_connections(proxy.limits.connections)
@@ -155,19 +165,25 @@ class Tier:
             for lane in lanes
             if lane.route.cache is not None
         }
-        for name in self.pools.keys() - proxy.pools.keys():
-            self.pools.pop(name).retire()
+        self.rate_keys = {
+            lane: _make_rate_key(proxy, lane) for lane in lanes if lane.route.rate_limit is not None
+        }
         for front in self._fronts.values():
             front.timeouts = proxy.timeouts
-        for name, pool in proxy.pools.items():
-            known = self.pools.get(name)
-            if known is None:
-                self.pools[name] = BackendPool(pool, self._pool_terms())
-            else:
-                known.apply(pool, self._pool_terms())
+        self._take_pools(proxy, terms, parts)
 
-    def _pool_terms(self) -> PoolTerms:
-        return PoolTerms(self.proxy.timeouts, self.proxy.limits, self._affinity, self._share)
+    def _take_pools(self, proxy: Proxy, terms: PoolTerms, parts: Mapping[str, PoolParts]) -> None:
+        before, self.pools = self.pools, {}
+        for name, pool in proxy.pools.items():
+            known = before.pop(name, None)
+            if known is None:
+                known = BackendPool(pool, terms, parts[name])
+            else:
+                known.apply(pool, terms, parts[name])
+            self.pools[name] = known
+        for gone in before.values():
+            gone.retire()
+            self._retired_pools.append(gone)
 
     def _terms(self) -> Terms:
         timeouts = self.proxy.timeouts
@@ -234,6 +250,8 @@ class Tier:
         """A client has connected."""
         self._clients.add(client)
         self.sweeper.add(client)
+        if self.is_leaving:
+            client.leave_soon()
 
     def forget_client(self, client: ClientConnection) -> None:
         """It is gone."""
@@ -272,6 +290,10 @@ class Tier:
     def forward(self, exchange: Exchange) -> None:
         """Asks a backend, as the cache has nothing to offer."""
         choose_backend(exchange)
+
+    def ask_whole(self, exchange: Exchange) -> None:
+        """Has the request ask for all of what it is about: what the cache has is of no use."""
+        compose_head(exchange)
 
     def refresh(self, exchange: Exchange) -> None:
         """Asks anew for what the cache has answered with, behind the answer; once at a time."""
@@ -351,7 +373,9 @@ class Tier:
         }
 
     def counters(self) -> dict[str, Any]:
-        """Numbers that only grow. requests: by (route, pool, backend, hundreds of the status)."""
+        """Numbers that only grow. requests: by (route, pool, backend, hundreds of the status).
+        answer_times: see PoolState, by pool.
+        """
         return {
             "requests": dict(self.requests),
             "refused": dict(self.refused),
@@ -359,6 +383,7 @@ class Tier:
             "accepted": sum(one.accepted for one in self._acceptors),
             "not_accepted": dict(sum((one.refused for one in self._acceptors), Counter())),
             "caches": {name: asdict(one.cache.counts) for name, one in self.caches.items()},
+            "answer_times": {name: one.state.answer_times() for name, one in self.pools.items()},
         }
 
     # ------------------------------------------------------------ time
@@ -368,7 +393,8 @@ class Tier:
         self.is_busy = (
             self.in_flight * 4 > shed.max_in_flight or self.sweeper.lag_ms * 4 > shed.max_lag_ms
         )
-        for pool in self.pools.values():
+        self._retired_pools = [pool for pool in self._retired_pools if pool.is_used]
+        for pool in (*self.pools.values(), *self._retired_pools):
             pool.tick(now)
         self._retired = [front for front in self._retired if front.connections]
         for front in self._all_fronts():
@@ -420,7 +446,7 @@ class Tier:
             client.transport.abort()
         for front in self._all_fronts():
             front.close()
-        for pool in self.pools.values():
+        for pool in (*self.pools.values(), *self._retired_pools):
             pool.close()
         for task in list(self._tasks):
             task.cancel()
@@ -433,6 +459,13 @@ def _make_tls(listener: Listener) -> ServerTls | None:
         return None
     protocols = HTTP_PROTOCOLS if listener.pool is None else ()
     return ServerTls(listener.certificates, protocols=protocols)
+
+
+def _make_rate_key(proxy: Proxy, lane: Lane) -> tuple[str, RateKey]:
+    """The rule's id, which tells the proxies of a region apart, and what reads keys of requests."""
+    assert lane.route.rate_limit is not None
+    rule_id = f"{proxy.name}/{lane.name}"
+    return rule_id, compile_rate_key(rule_id, lane.route.rate_limit.key)
 
 
 def _is_plain(lane: Lane) -> bool:

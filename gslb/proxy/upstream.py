@@ -22,6 +22,7 @@ from gslb.http1.framing import CHUNKED, UNTIL_CLOSE
 from gslb.http1.head import find_head_end
 
 if TYPE_CHECKING:
+    from gslb.model.endpoint import Endpoint
     from gslb.model.proxy import HttpLimits
     from gslb.proxy.attempt import Attempt
     from gslb.proxy.pool import BackendPool
@@ -37,6 +38,7 @@ MAX_INTERIM = 10
 class BackendConnection(asyncio.Protocol):
     """A connection to one backend. left: octets of content still to come, or what is read
     otherwise (CHUNKED, UNTIL_CLOSE, AWAITS_HEAD, TUNNEL). uses: requests that it has carried.
+    leads_to: the backend's address, and what stands for how its pool connected then.
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class BackendConnection(asyncio.Protocol):
         "attempt",
         "idle_since",
         "is_congested",
+        "leads_to",
         "left",
         "name",
         "pool",
@@ -67,6 +70,7 @@ class BackendConnection(asyncio.Protocol):
         self.left = AWAITS_HEAD
         self.uses = 0
         self.idle_since = 0.0
+        self.leads_to: tuple[Endpoint, object] = cast("tuple[Endpoint, object]", None)
         self.is_congested = False
         self._limits = limits
         self._buffer = b""
@@ -102,7 +106,11 @@ class BackendConnection(asyncio.Protocol):
         self.resume()
         attempt = self.attempt
         assert attempt is not None
-        self._take_body(attempt, data)
+        try:
+            self._take_body(attempt, data)
+        except HttpError as error:
+            self._fail(Result.BAD_ANSWER, error.reason)
+            return
         attempt.exchange.flush(attempt)
 
     def leave(self) -> None:

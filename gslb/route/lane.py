@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gslb.http1.changes import Changes, compile_changes
+from gslb.http1.errors import HttpError
+from gslb.http1.target import has_dot_segment
 from gslb.model.proxy import Priority, Route
 from gslb.route.rewrite import PathChange, compile_rewrite, compose_location
 from gslb.route.split import compile_split
@@ -55,12 +57,16 @@ class Lane:
         self.is_rewriting = self._change is not None or self._host is not None
 
     def rewrite(self, request: Request) -> tuple[bytes, bytes | None]:
-        """The target to forward, and the Host in place of the request's or None to keep it."""
+        """The target to forward, and the Host in place of the request's or None to keep it.
+        Raises HttpError, the client's, for a path that became what no path may be.
+        """
         change = self._change
         if change is None:
             return request.target, self._host
         path, target = request.path, request.target
         changed = change(path)
+        if changed is not path and has_dot_segment(changed):
+            raise HttpError(400, "dot_segment")
         return changed + target[len(path) :], self._host
 
     def redirect(self, request: Request, *, scheme: bytes) -> tuple[int, bytes] | None:

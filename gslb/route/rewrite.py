@@ -7,7 +7,8 @@ Laws:
 3. A regular expression is replaced wherever it matches, as Python's `re.sub` does.
 4. A rewritten path begins with `/`. What a path must not hold is escaped where it comes from the
    operator's text, so a replacement can end neither the path nor the line; the rest is as http1
-   took it.
+   took it. One that has a segment `.` or `..` now, as a regular expression may make one of what a
+   client sent, is refused.
 5. A target that is no path (`OPTIONS *`) is left alone.
 """
 

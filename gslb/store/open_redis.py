@@ -21,6 +21,14 @@ def open_redis(
     target: Target, settings: RedisSettings, environ: Mapping[str, str], *, shown: str
 ) -> RedisStore:
     """A store in the Redis that a target names. shown: what status says of it."""
+    access, location = find_redis(target, settings, environ)
+    return RedisStore(access, location, prefix=settings.prefix, shown=shown)
+
+
+def find_redis(
+    target: Target, settings: RedisSettings, environ: Mapping[str, str]
+) -> tuple[Access, Location]:
+    """Who we are to the Redis that a target names, and where it is."""
     tls = None
     if target.is_tls:
         tls = TlsFiles(settings.ca_file, settings.certificate_file, settings.key_file)
@@ -31,5 +39,4 @@ def open_redis(
     )
     watcher = Credentials(settings.sentinel_username, None, settings.sentinel_password_file)
     access = Access(user, tls, settings.timeout_s, target.database)
-    location = Location(target, Access(watcher, tls, settings.timeout_s))
-    return RedisStore(access, location, prefix=settings.prefix, shown=shown)
+    return access, Location(target, Access(watcher, tls, settings.timeout_s))

@@ -49,8 +49,16 @@ def load_order(site: str, octets: bytes) -> Order:
     return order
 
 
+def _check_name(name: str) -> None:
+    """A site, or a backend as `pool/backend`."""
+    pool, slash, backend = name.partition("/")
+    parse_label(pool)
+    if slash:
+        parse_label(backend)
+
+
 def _check(order: Order) -> None:
-    parse_label(order.site)
+    _check_name(order.site)
     if not 0 <= order.version <= MAX_VERSION:
         raise ValueError(f"a version must be a whole number from 0 to {MAX_VERSION}")
     for text in (order.owner, order.reason):

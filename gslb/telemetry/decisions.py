@@ -75,13 +75,19 @@ class DecisionLog:
 
     def write(self, decision: Mapping[str, Any]) -> None:
         """Hand one decision over to be written, or drop it when too many wait."""
+        self.write_lines(dump_line(decision).encode("ascii") + b"\n")
+
+    def write_lines(self, lines: bytes) -> None:
+        """Hand whole lines over to be written at once; they count as one where it is said how many
+        wait, and each for itself in the counts.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
             self._thread.start()
         try:
-            self._lines.put_nowait(dump_line(decision).encode("ascii") + b"\n")
+            self._lines.put_nowait(lines)
         except Full:
-            self.counts.dropped += 1
+            self.counts.dropped += lines.count(b"\n")
 
     def reopen(self) -> None:
         """Open the path again before the next line: the file was moved away, as log rotation does.
@@ -102,23 +108,25 @@ class DecisionLog:
             self._file.close()
 
     def _run(self) -> None:
-        """The thread: one write a line, which the system does not mix with another process's."""
-        while (line := self._lines.get()) is not None:
+        """The thread: one write for what came at once, which the system does not mix with another
+        process's.
+        """
+        while (lines := self._lines.get()) is not None:
             if self._must_reopen and self._path is not None:
                 self._must_reopen = False
                 self._reopen(self._path)
-            self._append(line)
+            self._append(lines)
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
         try:
-            _write_all(self._file, line)
+            _write_all(self._file, lines)
         except (OSError, ValueError) as cause:  # ValueError: somebody closed the stream
-            self.counts.failed += 1
+            self.counts.failed += lines.count(b"\n")
             if not self._is_failing:
                 _log.error("decision log cannot be written", cause=cause)
             self._is_failing = True
         else:
-            self.counts.written += 1
+            self.counts.written += lines.count(b"\n")
             self._is_failing = False
 
     def _reopen(self, path: Path) -> None:

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gslb.admin.requests import OrderRequest
-from gslb.app import orders as module
-from gslb.app.orders import OrderDesk
+from gslb.app.orders import OrderDesk, OrderRules
 from gslb.errors import OrderError
 from gslb.health.snapshot import HealthSnapshot, SiteHealth
 from gslb.model.order import Order, OrderKind
@@ -117,10 +116,12 @@ def test_law_2_a_drain_that_leaves_too_little_is_refused_unless_forced():
     assert len(keeper.orders) == 2
 
 
-def test_what_the_judge_says_is_the_reason(monkeypatch):
-    monkeypatch.setattr(module, "judge_order", lambda *_: "no, because")
+def test_what_the_judge_says_is_the_reason():
+    desk = OrderDesk(Keeper(), lambda: AT, OrderRules(lambda *_: "no, because", "backend"))
     with pytest.raises(OrderError, match=r"^no, because$"):
-        place(Keeper(), ask())
+        asyncio.run(desk.place(ask()))
+    with pytest.raises(ValueError, match=r"^there is no backend 'eu-wst'; did you mean 'eu-west'"):
+        asyncio.run(desk.place(ask(site="eu-wst")))
 
 
 @pytest.mark.parametrize("is_forced", [False, True])

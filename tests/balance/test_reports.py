@@ -61,6 +61,42 @@ def test_explain_tells_score_and_reason_of_each():
     assert play.why(tried=["e", "b"])["f"] is None
 
 
+def stood(play):
+    found = play.state.stand(play.now)
+    told = {name: (score, None) for name, score in zip(found.members, found.scores, strict=True)}
+    return {**told, **{name: (None, why) for name, why in found.excluded.items()}}
+
+
+def test_stand_says_what_explain_says_whatever_has_happened():
+    play = Play(
+        backend("a", check=CHECK),
+        backend("b", max_connections=1),
+        "c",
+        "d",
+        balance=BalanceSpec(Algorithm.LEAST_CONNECTIONS),
+        passive=PassiveSettings(connect_failures=1),
+    )
+    steps = (
+        lambda: play.begin("b"),
+        lambda: play.check(a=True),
+        lambda: play.order("c", Mode.DRAIN),
+        lambda: play.run("d", Result.CONNECT_FAILED),
+        lambda: play.wait(3.0),
+        lambda: play.end("b"),
+        lambda: play.order("c", Mode.READY),
+        lambda: play.check(a=False),
+        lambda: play.wait(40.0),
+        lambda: [play.order(name, Mode.MAINT) for name in "abcd"],
+    )
+    for step in steps:
+        step()
+        told = {
+            name: (score if excluded is None else None, excluded)
+            for name, score, excluded in play.state.explain(play.now)
+        }
+        assert stood(play) == told
+
+
 def test_summary_is_plain_data():
     play = Play(
         backend("a", weight=3, max_connections=10),

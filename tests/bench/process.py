@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -47,8 +47,22 @@ def free_port() -> int:
                 return port
 
 
+def answers_dns(port: int) -> bool:
+    """Whether a name server answers for the zone."""
+    query = dns.message.make_query(ZONE, "SOA")
+    with suppress(dns.exception.DNSException, OSError):
+        return bool(dns.query.udp(query, "127.0.0.1", port=port, timeout=0.2).answer)
+    return False
+
+
 @contextmanager
-def running(argv: Sequence[str], *, directory: Path, port: int) -> Iterator[int]:
+def running(
+    argv: Sequence[str],
+    *,
+    directory: Path,
+    port: int,
+    answers: Callable[[int], bool] = answers_dns,
+) -> Iterator[int]:
     """Run a server in the foreground, yield its process id once it answers on the port, end it
     afterwards.
 
@@ -61,7 +75,7 @@ def running(argv: Sequence[str], *, directory: Path, port: int) -> Iterator[int]
             argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        _wait_until_answering(process, port, log)
+        _wait_until_answering(process, log, lambda: answers(port))
         yield process.pid
     finally:
         _end(process)
@@ -97,16 +111,15 @@ def rss_octets(pid: int) -> int:
     return total
 
 
-def _wait_until_answering(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    query = dns.message.make_query(ZONE, "SOA")
+def _wait_until_answering(
+    process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool]
+) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise BenchError(f"{process.args!r} ended with {process.returncode}: {_tail(log)}")
-        with suppress(dns.exception.DNSException, OSError):
-            reply = dns.query.udp(query, "127.0.0.1", port=port, timeout=0.2)
-            if reply.answer:
-                return
+        if answers():
+            return
         time.sleep(0.05)
     raise BenchError(f"{process.args!r} did not answer in {START_DEADLINE_S:.0f} s: {_tail(log)}")
 

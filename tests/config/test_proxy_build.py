@@ -54,7 +54,7 @@ proxies:
     timeouts: {tls_s: 1, headers_s: 2, body_idle_s: 3, connect_s: 4, response_s: 5, total_s: 6,
                keep_alive_s: 7, tunnel_idle_s: 8, idle_upstream_s: 9}
     limits: {line_kb: 8, header_kb: 32, headers: 50, body_mb: 1.5, connections: 10,
-             requests_per_connection: 11, pipelined: 12, body_octets_per_s: 13}
+             requests_per_connection: 11, body_octets_per_s: 13}
     shed: {max_in_flight: 14, max_lag_ms: 15}
     drain_timeout_s: 16
     routes:
@@ -143,7 +143,7 @@ def test_proxy(proxy, tmp_path):
     assert proxy.admin == Endpoint("127.0.0.1", 8054)
     assert (proxy.workers, proxy.capacity, proxy.drain_timeout_s) == (4, 500, 16)
     assert proxy.timeouts == Timeouts(1, 2, 3, 4, 5, 6, 7, 8, 9)
-    assert proxy.limits == HttpLimits(8192, 32768, 50, 1572864, 10, 11, 12, 13)
+    assert proxy.limits == HttpLimits(8192, 32768, 50, 1572864, 10, 11, 13)
     assert proxy.shed == ShedSettings(14, 15)
 
 

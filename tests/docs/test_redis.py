@@ -26,6 +26,7 @@ PAGE = "docs/redis.md"
 TEXT = pages()[PAGE]
 PLAIN, TLS, REPLICATED = (one for one in fences("conf") if one.file == "redis.conf")
 USERS, OTHERS = (one for one in fences("conf") if one.file == "users.acl")
+(PROXIES,) = (one for one in fences("conf") if one.file == "proxies.acl")
 (SENTINEL,) = (one for one in fences("conf") if one.file == "sentinel.conf")
 ADMIN = ("admin", "admin-secret")
 
@@ -66,7 +67,12 @@ def open_as(server: Server, folder: Path, user: str, password: str) -> RedisStor
 
 def users() -> str:
     """All users of the page, and one who may look."""
-    return lines(USERS) + lines(OTHERS) + f"user {ADMIN[0]} on >{ADMIN[1]} ~* &* +@all\n"
+    return (
+        lines(USERS)
+        + lines(OTHERS)
+        + lines(PROXIES)
+        + f"user {ADMIN[0]} on >{ADMIN[1]} ~* &* +@all\n"
+    )
 
 
 def test_the_users_are_those_that_the_tests_run_with() -> None:

@@ -8,14 +8,14 @@ from itertools import groupby
 
 import pytest
 
-from tests.docs import fleet
+from tests.docs import fleet, test_proxy
 from tests.docs.pages import fences
 from tests.docs.stage import NORMAL, Stage, differences, normalise, staged
 
 TRANSCRIPTS = {
     page: list(found)
     for page, found in groupby(fences("console"), lambda one: one.page)
-    if page != fleet.PAGE  # it builds a system of its own: test_health.py
+    if page not in (fleet.PAGE, test_proxy.PAGE)  # they build systems of their own
 }
 # The page that stops a region comes last: a region takes seconds to be found up again.
 PAGES = sorted(TRANSCRIPTS, key=lambda page: (any(one.state for one in TRANSCRIPTS[page]), page))

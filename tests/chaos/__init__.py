@@ -1,0 +1,3 @@
+"""What the regional tier does while everything around it, and it itself, is killed, hung, slowed,
+drained, reloaded and replaced.
+"""
