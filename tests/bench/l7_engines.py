@@ -1,5 +1,5 @@
-"""The proxies that are measured: this one in two configurations, a plain one on aiohttp, HAProxy
-and nginx; one process or thread each.
+"""The proxies that are measured: this one in two configurations, a plain one on aiohttp, the least
+that Python can do, HAProxy and nginx; one process or thread each.
 
 Laws:
 1. All of them keep connections alive on both sides, take turns among the backends, add
@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -142,10 +143,10 @@ def _prepare_full(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
 # ---------------------------------------------------------------- the others
 
 
-def _prepare_aiohttp(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
+def _prepare_python(module: str, place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
     files = (str(place.certificate), str(place.key))
     own = (str(ports.plain), str(ports.tls))
-    return (*_PYTHON, "-m", "tests.bench.l7_aiohttp", *own, *files, *map(str, place.backends))
+    return (*_PYTHON, "-m", f"tests.bench.{module}", *own, *files, *map(str, place.backends))
 
 
 _HAPROXY: Final = """global
@@ -216,6 +217,11 @@ def _prepare_nginx(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
 
 _OUR_VERSION: Final = (*_PYTHON, "-c", "import gslb; print(gslb.__version__)")
 _AIOHTTP_VERSION: Final = (*_PYTHON, "-c", "import aiohttp; print(aiohttp.__version__)")
+_HTTPTOOLS_VERSION: Final = (
+    *_PYTHON,
+    "-c",
+    "from importlib.metadata import version; print(version('httptools'))",
+)
 ENGINES: Final = (
     Engine(
         HAPROXY,
@@ -255,6 +261,14 @@ ENGINES: Final = (
         _AIOHTTP_VERSION,
         "",
         "web.Server and ClientSession on uvloop, one process, in turn, no log",
-        _prepare_aiohttp,
+        partial(_prepare_python, "l7_aiohttp"),
+    ),
+    Engine(
+        "floor",
+        sys.executable,
+        _HTTPTOOLS_VERSION,
+        "",
+        "httptools and uvloop, octets passed on, nothing decided: what Python costs here",
+        partial(_prepare_python, "l7_floor"),
     ),
 )
