@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 
@@ -29,7 +30,7 @@ from gslb.app.reload import Reloader
 from gslb.errors import ConfigError, GslbError, ListenError, Problem
 from gslb.model.event import Event
 from gslb.model.proxy import Proxy
-from gslb.proxy.handover import HandoverServer, Offer, control_address
+from gslb.proxy.handover import HandoverServer, Offer, control_address, open_control
 from gslb.server.sockets import open_tcp
 from gslb.store.open import open_store
 from gslb.telemetry.logs import get_logger
@@ -64,6 +65,7 @@ class House:
             self._build_regions(taken)
             for station in self._stations.values():
                 self._build_admin(station, taken)
+            self._control = self._build_control(taken)
             undo.pop_all()
 
     # ------------------------------------------------------------ its life
@@ -164,6 +166,8 @@ class House:
             await station.close()
         for region in self._regions.values():
             await region.close()
+        if self._control is not None:
+            self._control.close()
 
     def _tell_start(self) -> None:
         system = self.files.system
@@ -185,13 +189,8 @@ class House:
 
     async def _serve_handover(self) -> None:
         """Waits for somebody who takes over; without a control socket for ever."""
-        address = control_address(self.files.system.node, self.files.names)
-        try:
-            server = HandoverServer(address, self._offer, self._release)
-        except ListenError as error:
-            log.warning("no hot restart of this process", cause=str(error))
-        else:
-            await server.run()
+        if self._control is not None:
+            await HandoverServer(self._control, self._offer, self._release).run()
         await asyncio.Event().wait()
 
     def _offer(self) -> Offer:
@@ -211,6 +210,20 @@ class House:
         self._stop.set()
 
     # ------------------------------------------------------------ building
+
+    def _build_control(self, taken: Inheritance) -> socket.socket | None:
+        """The control socket: that of the process before, or a new one. It is there from the
+        beginning, so that a process that begins right after this one waits for it.
+        """
+        try:
+            control = taken.maybe_control() or open_control(
+                control_address(self.files.system.node, self.files.names)
+            )
+        except ListenError as error:
+            log.warning("no hot restart of this process", cause=str(error))
+            return None
+        self._undo.callback(control.close)
+        return control
 
     def _build_station(self, proxy: Proxy, taken: Inheritance) -> Station:
         inherited = taken.listeners(proxy.name)

@@ -18,7 +18,13 @@ from gslb.app.proxy_sockets import Sets
 from gslb.errors import ListenError
 from gslb.health.plain import dump_order, load_order
 from gslb.model.order import Order
-from gslb.proxy.handover import Predecessor, Taken, control_address, find_predecessor
+from gslb.proxy.handover import (
+    CONTROL,
+    Predecessor,
+    Taken,
+    control_address,
+    find_predecessor,
+)
 from gslb.telemetry.logs import get_logger
 
 ADMIN = "admin "
@@ -44,6 +50,11 @@ class Inheritance:
     def maybe_admin(self, proxy: str, address: str) -> socket.socket | None:
         """The socket of an admin port, if it was there; it is the caller's now."""
         found = self.sockets.get(proxy, {}).pop(ADMIN + address, [])
+        return found[0] if found else None
+
+    def maybe_control(self) -> socket.socket | None:
+        """The control socket for hot restarts, if it was handed over; it is the caller's now."""
+        found = self.sockets.get(CONTROL, {}).pop(CONTROL, [])
         return found[0] if found else None
 
     def maybe_affinity(self, proxy: str) -> bytes | None:

@@ -2,7 +2,8 @@
 control socket, and tells it when to go.
 
     -> {"do": "hello"}    <- {"pid": 12}
-    -> {"do": "take"}     <- {"sockets": [[proxy, address, number], ...], "known": {...}}, sockets
+    -> {"do": "take"}     <- {"sockets": [[proxy, address, number], ...], "known": {...}}, sockets;
+                             the control socket is among them, as that of the proxy CONTROL
     -> {"do": "ready"}    <- {"done": true}
 
 A message is four octets of length (network order) and JSON. Sockets follow theirs, at most
@@ -13,7 +14,9 @@ Laws:
 2. Until `ready` nothing has changed for the process that runs; a peer that goes away before has
    asked for nothing.
 3. One process at a time takes over; another one is refused meanwhile.
-4. The control address is free again before `done` is said: the process that took over takes it.
+4. The control socket is handed over with the others, and the one who runs stops accepting from it
+   before it says `done`: whoever asks meanwhile waits, and is served by the next. So one restart
+   can follow the other at once, and never finds nobody.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from gslb.telemetry.logs import get_logger
 
 TIMEOUT_S = 10.0
 """For one answer. A process that is busy answers within milliseconds."""
+CONTROL = ""
+"""No proxy has this name."""
 MAX_RIGHTS = 128
 """Sockets in one message; the kernel takes 253."""
 MAX_SOCKETS = 16_384
@@ -165,45 +170,47 @@ class _words:  # noqa: N801  reads as a statement
 # ---------------------------------------------------------------- the process that runs
 
 
-class HandoverServer:
-    """Answers at a control address.
+def open_control(address: str) -> socket.socket:
+    """A control socket; who connects to it waits until it is served. Raises ListenError when
+    somebody has the address.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        taken = error.errno == errno.EADDRINUSE
+        cause = "another process has it" if taken else error.strerror
+        raise ListenError(f"no control socket for hot restarts: {cause}") from error
+    listener.listen(8)
+    return listener
 
-    offer: what can be taken now. released: called when somebody else serves. Raises ListenError
-    when the address is taken.
+
+class HandoverServer:
+    """Answers at a control socket, which stays its maker's to close.
+
+    offer: what can be taken now. released: called when somebody else serves.
     """
 
     def __init__(
-        self, address: str, offer: Callable[[], Offer], released: Callable[[], None]
+        self, listener: socket.socket, offer: Callable[[], Offer], released: Callable[[], None]
     ) -> None:
+        self._listener = listener
         self._offer = offer
         self._released = released
         self._taker: int | None = None
         self._lines: set[socket.socket] = set()
         self._is_released = asyncio.Event()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.setblocking(False)
-        try:
-            self._listener.bind(address)
-        except OSError as error:
-            self._listener.close()
-            taken = error.errno == errno.EADDRINUSE
-            cause = "another process has it" if taken else error.strerror
-            raise ListenError(f"no control socket for hot restarts: {cause}") from error
-        self._listener.listen(8)
-
-    def close(self) -> None:
-        """Lets go of the address."""
-        self._listener.close()
+        self._accepting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Answers until somebody has taken over, or cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                accepting = group.create_task(self._accept(group), name="hot restart")
+                self._accepting = group.create_task(self._accept(group), name="hot restart")
                 await self._is_released.wait()
-                accepting.cancel()
         finally:
-            self._listener.close()
             for line in self._lines:  # of peers that were not even greeted
                 line.close()
 
@@ -243,16 +250,25 @@ class HandoverServer:
             self._taker = pid
             log.info("hot restart begins", pid=pid)
             line.settimeout(TIMEOUT_S)
-            await asyncio.to_thread(_give, line, self._offer())
+            await asyncio.to_thread(_give, line, self._offer_all())
             line.setblocking(False)
         elif wanted == "ready" and self._taker == pid:
-            self._listener.close()  # law 4
+            await self._stop_accepting()  # law 4
             with suppress(OSError):  # whether it still hears us changes nothing
                 await _tell(line, {"done": True})
             self._released()
             self._is_released.set()
         else:
             raise ValueError(f"asked for {wanted!r:.40}")
+
+    def _offer_all(self) -> Offer:
+        sockets, known = self._offer()
+        return Offer({**sockets, CONTROL: {CONTROL: [self._listener]}}, known)
+
+    async def _stop_accepting(self) -> None:
+        assert self._accepting is not None
+        self._accepting.cancel()
+        await asyncio.wait([self._accepting])
 
 
 async def _hear(line: socket.socket) -> Message:

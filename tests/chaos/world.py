@@ -39,6 +39,7 @@ proxies:
     drain_timeout_s: 15
     workers: {workers}
     timeouts: {{connect_s: 1, response_s: 1, total_s: 10}}
+    shed: {{max_lag_ms: 5000}}
     routes:
 {routes}
     pools:
@@ -52,8 +53,8 @@ proxies:
         hedge: {{after_quantile: 0.95, max_extra: 0.1}}
         drain_timeout_s: 10
 """
-"""budget: a third of what is on its way may be at the backend that dies, and is tried again at
-once.
+"""shed: a machine that others keep busy is not what is tried here. budget: a third of what is on
+its way may be at the backend that dies, and is tried again at once.
 """
 
 _ROUTE: Final = "      - {name: default, pool: web}"
@@ -134,8 +135,8 @@ class World:
         self.proxies.append(process)
         await self.until(
             lambda: self._status().get("pid") == process.pid,
-            f"the proxy to serve: {self.text(log)}",
-            process,
+            "the proxy to serve",
+            watched=(process, log),
         )
         return process
 
@@ -187,13 +188,18 @@ class World:
         self,
         is_true: Callable[[], bool],
         what: str,
-        process: subprocess.Popen[bytes] | None = None,
+        watched: tuple[subprocess.Popen[bytes], str] | None = None,
     ) -> None:
-        """Waits for something. process: that must not end meanwhile. Raises ChaosError."""
+        """Waits for something. watched: what must not end meanwhile, and the name of its log. It
+        raises ChaosError.
+        """
         deadline = time.monotonic() + _DEADLINE_S
         while not await asyncio.to_thread(is_true):
-            if process is not None and process.poll() is not None:
-                raise ChaosError(f"ended with {process.returncode}, instead of {what}")
+            if watched is not None and watched[0].poll() is not None:
+                ended, log = watched
+                raise ChaosError(
+                    f"ended with {ended.returncode}, instead of {what}: {self.text(log)}"
+                )
             if time.monotonic() > deadline:
                 raise ChaosError(f"waited in vain for {what}; {self._status()}")
             await asyncio.sleep(_POLL_S)

@@ -13,10 +13,12 @@ import pytest
 from gslb.errors import ListenError
 from gslb.proxy import handover
 from gslb.proxy.handover import (
+    CONTROL,
     HandoverServer,
     Offer,
     control_address,
     find_predecessor,
+    open_control,
     receive_sockets,
     send_sockets,
 )
@@ -38,7 +40,8 @@ class Served:
         self.sockets = [listening() for _ in range(count)]
         self.ports = [one.getsockname()[1] for one in self.sockets]
         self.releases = 0
-        self.server = HandoverServer(address, self.offer, self.release)
+        self.control = open_control(address)
+        self.server = HandoverServer(self.control, self.offer, self.release)
         self.task = asyncio.create_task(self.server.run())
 
     def offer(self) -> Offer:
@@ -50,8 +53,7 @@ class Served:
     async def close(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        self.server.close()
-        for one in self.sockets:
+        for one in (self.control, *self.sockets):
             one.close()
 
 
@@ -83,10 +85,33 @@ def test_sockets_and_knowledge_are_taken_and_the_other_side_hears_when_it_may_go
         await asyncio.to_thread(found.release)
         assert served.releases == 1
         await served.task
-        HandoverServer(address, served.offer, served.release).close()  # the address is free
-        for one in mine:
+        for one in (*mine, *taken.sockets[CONTROL][CONTROL]):
             one.close()
         await served.close()
+
+    asyncio.run(check())
+
+
+def test_law_4_who_asks_while_it_changes_hands_is_served_by_the_next():
+    async def check() -> None:
+        address = make_address()
+        served = Served(address)
+        first = await asyncio.to_thread(find_predecessor, address)
+        taken = await asyncio.to_thread(first.take)
+        await asyncio.to_thread(first.release)
+        await served.close()  # it is gone, and the next one does not accept yet
+        asking = asyncio.create_task(asyncio.to_thread(find_predecessor, address))
+        (control,) = taken.sockets[CONTROL][CONTROL]
+        offer = Offer({"eu": {"a:1": taken.sockets["eu"]["a:1"]}}, {})
+        following = HandoverServer(control, lambda: offer, lambda: None)
+        task = asyncio.create_task(following.run())
+        found = await asking
+        again = await asyncio.to_thread(found.take)
+        await asyncio.to_thread(found.release)
+        await task
+        for sockets in (taken.sockets, again.sockets):
+            for one in (*sockets["eu"]["a:1"], *sockets[CONTROL][CONTROL]):
+                one.close()
 
     asyncio.run(check())
 
@@ -98,13 +123,13 @@ def test_who_goes_away_before_ready_changes_nothing_and_makes_room_for_the_next(
         first = await asyncio.to_thread(find_predecessor, address)
         taken = await asyncio.to_thread(first.take)
         first.close()
-        for one in taken.sockets["eu"]["a:1"]:
+        for one in (*taken.sockets["eu"]["a:1"], *taken.sockets[CONTROL][CONTROL]):
             one.close()
         await until(lambda: served.server._taker is None)
         second = await asyncio.to_thread(find_predecessor, address)
         taken = await asyncio.to_thread(second.take)
         assert served.releases == 0
-        for one in taken.sockets["eu"]["a:1"]:
+        for one in (*taken.sockets["eu"]["a:1"], *taken.sockets[CONTROL][CONTROL]):
             one.close()
         second.close()
         await served.close()
@@ -173,7 +198,7 @@ def test_an_address_that_is_taken_is_an_error_in_one_line():
         address = make_address()
         served = Served(address)
         with pytest.raises(ListenError, match="another process has it"):
-            HandoverServer(address, served.offer, served.release)
+            open_control(address)
         await served.close()
 
     asyncio.run(check())
