@@ -92,7 +92,7 @@ class Tier:
         self.caches: dict[str, RouteCache] = {}
         self._share = share
         self._affinity = affinity
-        self._gate = Gate(fit_connections(proxy.limits.connections))
+        self._gate = Gate(0)  # how many have room comes with the configuration
         self._clients: set[ClientConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptors: list[Acceptor] = []
