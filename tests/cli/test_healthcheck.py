@@ -9,6 +9,7 @@ import trustme
 from typer.testing import CliRunner
 
 from gslb.cli.main import app
+from gslb.errors import ConfigError
 from tests.app.proxy_world import PROXY, ProxyFiles, backends, proxying
 from tests.app.world import ROOT, Files, free_port, serving_files, wait_for
 
@@ -105,6 +106,30 @@ def test_file_that_says_nothing_to_ask(tmp_path, main, options, told):
 
 def test_timeout_out_of_bounds(tmp_path):
     assert run(str(tmp_path / "gslb.yaml"), "--timeout", "0").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--on-up", "true"], "belong to --watch"),
+        (["--watch", "--json"], "writes a log"),
+        (["--watch", "--on-up", "'"], "--on-up: No closing quotation"),
+        (["--watch", "--on-down", ""], "--on-down: there is no program"),
+        (["--watch", "--on-down", "no-such-program -x"], "no program 'no-such-program'"),
+        (["--watch", "--rise", "0"], "--rise"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path, options, told):
+    found = run(str(tmp_path / "gslb.yaml"), *options)
+    assert found.exit_code == 2
+    assert told in " ".join(found.stderr.replace("│", " ").split())
+
+
+def test_watch_when_the_file_does_not_load(tmp_path):
+    path = tmp_path / "gslb.yaml"
+    path.write_text("zones: []\nwrong: true\n")
+    with pytest.raises(ConfigError, match="unknown key"):
+        CliRunner().invoke(app, ["healthcheck", str(path), "--watch"], catch_exceptions=False)
 
 
 # ---------------------------------------------------------------- proxies
