@@ -15,7 +15,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs requirements clean
+.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist requirements clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -65,6 +65,10 @@ geodata: $(RUN) ## build geodata/country.mmdb again from Debian's tor-geoipdb
 
 docs: $(RUN) ## write docs/configuration.md from the schema
 	@$(BIN)/python -m gslb.config.document
+
+dist: $(RUN) ## build the wheel and the sdist in dist/; the same files give the same octets
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
 
 requirements: $(DEV) ## pin the newest versions that pyproject.toml allows
 	@$(COMPILE) --upgrade --extra build --extra compression pyproject.toml -o requirements.txt

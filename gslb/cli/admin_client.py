@@ -14,17 +14,20 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import typer
 
 from gslb.cli.output import complain
 from gslb.errors import GslbError
-from gslb.model.endpoint import Endpoint
 from gslb.telemetry.logs import escape
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+    from gslb.model.endpoint import Endpoint
 
 TIMEOUT_S = 5.0
 """The admin port is near; five seconds are a hang. kubectl and dig wait as long."""
@@ -92,6 +95,8 @@ class AdminClient:
         return told
 
     def _ask(self, method: str, path: str, body: str | None, timeout_s: float) -> Told:
+        from http.client import HTTPConnection, HTTPException
+
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -138,7 +143,7 @@ def make_client(admin: str | None, config: Path, token_file: Path | None) -> Adm
 
 
 def _find_admin(text: str | None, config: Path) -> Endpoint:
-    from gslb.config.fields import parse_endpoint
+    from gslb.config.endpoints import parse_endpoint
     from gslb.config.load import load
 
     if text is not None:

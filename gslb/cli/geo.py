@@ -12,15 +12,17 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 
 from gslb.cli.output import AsJson, show
-from gslb.model.place import NOWHERE, Address
-from gslb.model.service import Site
-from gslb.model.system import GeoSettings
+
+if TYPE_CHECKING:
+    from gslb.model.place import Address
+    from gslb.model.service import Site
+    from gslb.model.system import GeoSettings
 
 app = typer.Typer(help="Build and read geographic databases.", no_args_is_help=True)
 
@@ -145,6 +147,7 @@ def _look_up(text: str, databases: list[str] | None, config: Path | None) -> dic
     """All that is known of an address, in the form of --json."""
     from gslb.geo.load import load_table
     from gslb.geo.lookup import find_match, rank_sites
+    from gslb.model.place import NOWHERE
 
     address = _parse_address(text)
     settings, sites = _read_config(config)
@@ -177,9 +180,11 @@ def _parse_address(text: str) -> Address:
 
 def _read_config(path: Path | None) -> tuple[GeoSettings, Mapping[str, Site]]:
     """The geography and the sites of a main file; the bundled database alone without one."""
+    from gslb.config.load import load
+    from gslb.model.system import GeoSettings
+
     if path is None:
         return GeoSettings(), {}
-    from gslb.config.load import load
 
     system = load(path).system
     return system.geo, system.sites

@@ -21,6 +21,7 @@ from gslb.cli.delegation import delegation
 from gslb.cli.demo import demo
 from gslb.cli.events import events
 from gslb.cli.explain import explain
+from gslb.cli.healthcheck import healthcheck
 from gslb.cli.orders import drain, force, maint, undrain, unforce, unmaint
 from gslb.cli.output import complain
 from gslb.cli.probe import probe
@@ -50,6 +51,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain,
     check,
     delegation,
+    healthcheck,
     schema,
     agent_key,
     token,

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from gslb.config.countries import CODES
-from gslb.config.words import allowed_by, did_you_mean, one_of, shown
+from gslb.config.endpoints import must_be, parse_endpoint
+from gslb.config.words import did_you_mean, one_of, shown
 from gslb.model.endpoint import Endpoint
 from gslb.model.place import Address, Network
 
@@ -25,11 +26,6 @@ MAX_ECS_IPV6_PREFIX = 64  # what `GeoTable` tells apart
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _SUBDIVISION = re.compile(r"[A-Z]{2}-\S(.*\S)?")  # ISO 3166-2, or a name (DB-IP): docs/geodata.md
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-
-
-def must_be(schema: dict[str, Any], value: object) -> ValueError:
-    """The error for a value that a JSON Schema does not take."""
-    return ValueError(f"must be {allowed_by(schema, schema)}, not {shown(value)}")
 
 
 def _format(name: str) -> dict[str, Any]:
@@ -72,24 +68,6 @@ def parse_network(value: object) -> Network:
             f"{value} is longer than /{MAX_ECS_IPV6_PREFIX}, the longest IPv6 prefix allowed"
         )
     return network
-
-
-def parse_endpoint(value: object) -> Endpoint:
-    """Address and port of `192.0.2.1:53` or `[2001:db8::1]:53`."""
-    problem = must_be(_format("endpoint"), value)
-    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not colon or not re.fullmatch("[0-9]{1,5}", port):
-        raise problem
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ip_address(bare)
-    except ValueError:
-        raise problem from None
-    if (address.version == 6) is not host.startswith("["):
-        raise problem
-    if not 1 <= int(port) <= 65535:
-        raise ValueError(f"the port must be a whole number from 1 to 65535, not {int(port)}")
-    return Endpoint(bare, int(port))
 
 
 def parse_domain(text: str) -> str:

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from gslb.config.endpoints import must_be, parse_endpoint
 from gslb.config.fields import (
-    must_be,
     parse_address,
     parse_domain,
-    parse_endpoint,
     parse_path,
     read_network,
 )

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from gslb.config.check_schema import CheckEntry
 from gslb.config.credentials import TokensField
+from gslb.config.endpoints import DEFAULT_DNS
 from gslb.config.entry import Entry, widen_list
 from gslb.config.fields import (
     AddressField,
@@ -34,10 +35,7 @@ from gslb.config.health_schema import (
 )
 from gslb.config.proxy_schema import MAX_PROXIES, ProxyEntry
 from gslb.config.urls import StoreField, WebhookField
-from gslb.model.endpoint import Endpoint
 from gslb.model.system import MAX_UDP_SIZE
-
-DEFAULT_DNS = (Endpoint("127.0.0.1", 5300), Endpoint("::1", 5300))
 
 
 class ListenEntry(Entry):

@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from gslb.model.system import LogSettings
 from gslb.telemetry.rate import Limiter
+
+if TYPE_CHECKING:
+    from gslb.model.system import LogSettings
 
 # Ten lines a second of one event tell a person all there is, and cost a loaded server nothing.
 LINES_PER_SECOND = 10

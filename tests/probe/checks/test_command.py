@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gslb.model.check import CommandCheck
-from gslb.probe.checks.command import MAX_OUTPUT, check_command
+from gslb.probe.checks.command import check_command
 from gslb.probe.outcome import Outcome
+from gslb.probe.program import MAX_OUTPUT
 from tests.probe.servers import HERE, at
 
 DEADLINE_S = 5.0
