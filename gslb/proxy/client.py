@@ -332,6 +332,8 @@ class ClientConnection(asyncio.Protocol):
         self._left = 0
         if early:
             connection.transport.write(early)
+        if self.has_ended and connection.transport.can_write_eof():
+            connection.transport.write_eof()
         self.read_on()
 
     def _end_tunnel_in(self, exchange: Exchange) -> bool:

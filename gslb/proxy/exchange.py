@@ -27,7 +27,7 @@ from gslb.http1.errors import BadAnswer
 from gslb.proxy.attempt import Attempt
 from gslb.proxy.caching import STRAY_304
 from gslb.proxy.filters import make_filter
-from gslb.proxy.passage import IDEMPOTENT, Passage
+from gslb.proxy.passage import IDEMPOTENT, Passage, Trailers
 
 if TYPE_CHECKING:
     from gslb.balance.member import Member
@@ -125,9 +125,18 @@ class Exchange(Passage):
         if pool.pool.hedge is not None and not is_hedge:
             self._plan_hedge(pool)
 
+    def end_body(self, trailers: Trailers) -> None:
+        """The request has come to its end: from now on its answer may take too long."""
+        super().end_body(trailers)
+        pool = self.pool
+        if pool is not None and pool.pool.hedge is not None and len(self.attempts) == 1:
+            self._plan_hedge(pool)
+
     def _plan_hedge(self, pool: BackendPool) -> None:
         if not self.is_sent or not self._can_repeat() or self.request.upgrade:
             return
+        if self.winner is not None or self.sticky is not None:
+            return  # another backend does not know the session of a client that belongs to one
         delay_s = pool.state.hedge_delay_s()
         if self._hedge_timer is not None:  # of a first attempt that was lost meanwhile
             self._hedge_timer.cancel()

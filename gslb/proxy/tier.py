@@ -62,7 +62,8 @@ class Tier:
 
     in_flight: requests on their way. pools: swapped as a whole, never changed. rate_keys: the id of
     a route's limit, and what reads a request's key for it. tell: gets audit records, None without a
-    log. generation: of the configuration, for the audit.
+    log. generation: of the configuration, for the audit. calm_in_flight: up to so many on the way
+    nobody is judged for shedding.
     """
 
     def __init__(  # noqa: PLR0913 - all that one is made of, once
@@ -84,7 +85,7 @@ class Tier:
         self.generation = ""
         self.is_draining = False
         self.is_leaving = False
-        self.is_busy = False
+        self.calm_in_flight = 0
         self.requests: Counter[tuple[str, str, str, int]] = Counter()
         self.refused: Counter[str] = Counter()
         self.faults = 0
@@ -157,6 +158,7 @@ class Tier:
         self.proxy = proxy
         self.health_path = (proxy.health_path or "").encode()
         self._gate.limit = fit_connections(proxy.limits.connections)
+        self._look_for_calm()
         lanes = self.router.lanes
         self.plain_lanes = frozenset(lane for lane in lanes if _is_plain(lane))
         self.plain_answers = frozenset(lane for lane in lanes if _has_plain_answers(lane))
@@ -324,7 +326,7 @@ class Tier:
             )
             if lost * 2 >= sum(route.pools.values()) and lost:
                 return "no backend"
-        if self.is_busy and not self._admits_all():
+        if not self._admits_all():
             return "busy"
         return ""
 
@@ -389,16 +391,18 @@ class Tier:
     # ------------------------------------------------------------ time
 
     def _tick(self, now: float) -> None:
-        shed = self.proxy.shed
-        self.is_busy = (
-            self.in_flight * 4 > shed.max_in_flight or self.sweeper.lag_ms * 4 > shed.max_lag_ms
-        )
+        self._look_for_calm()
         self._retired_pools = [pool for pool in self._retired_pools if pool.is_used]
         for pool in (*self.pools.values(), *self._retired_pools):
             pool.tick(now)
         self._retired = [front for front in self._retired if front.connections]
         for front in self._all_fronts():
             front.tick(now)
+
+    def _look_for_calm(self) -> None:
+        shed = self.proxy.shed
+        is_late = self.sweeper.lag_ms * 4 > shed.max_lag_ms
+        self.calm_in_flight = 0 if is_late else shed.max_in_flight // 4
 
     # ------------------------------------------------------------ the end
 

@@ -275,9 +275,16 @@ def make_proxy(backends: Sequence[Backend], **settings: Any) -> Proxy:
 
 @contextlib.asynccontextmanager
 async def proxying(
-    proxy: Proxy, *, up: bool = True, affinity: bytes = SECRET
+    proxy: Proxy,
+    *,
+    up: bool = True,
+    affinity: bytes = SECRET,
+    limiter: Limiter | None = None,
+    share: float = 1.0,
 ) -> AsyncIterator[World]:
-    """The data plane of a proxy, with all of its backends up, or down."""
+    """The data plane of a proxy, with all of its backends up, or down. share: that it is of all
+    workers.
+    """
     loop = asyncio.get_running_loop()
     unexpected: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: unexpected.append(context))
@@ -288,8 +295,9 @@ async def proxying(
             proxy,
             affinity=affinity,
             keys={},
-            limiter=Limiter(None, lambda: 1),
+            limiter=limiter or Limiter(None, lambda: 1),
             tell=records.append,
+            share=share,
         )
         world = World(tier, listening, records)
         for pool in tier.pools.values():
