@@ -6,14 +6,17 @@ Laws:
    nothing finer than that prefix makes a difference between them.
 3. Neighbouring ranges of one class are one run. The scope of an answer is the largest aligned block
    inside the run that holds the client: the shortest prefix inside which everybody is of the same
-   class. Private addresses are of a class of their own: their source address decides for them.
+   class.
+4. Private addresses that no map names are of a class of their own, also where the client makes no
+   difference otherwise: the resolver's address decides for them. So nothing that is told to one of
+   them holds for anybody else.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress
 from operator import ne
@@ -78,6 +81,11 @@ class ClientClasses:
     def is_uniform(self) -> bool:
         """Whether the client makes no difference."""
         return len(self.signatures) == 1
+
+    @property
+    def private(self) -> int:
+        """The class of those for whom the resolver's address decides (law 4)."""
+        return len(self.signatures)
 
     def of_ipv4(self, number: int) -> int:
         """The class of one IPv4 address."""
@@ -149,17 +157,31 @@ class Classifier:
         return known
 
     def _runs(self, prefixes: Ranges, by_location: array[int], bits: int, private: int) -> Runs:
-        """The runs of a family, with the class `private` for what no subnet may name (law 3)."""
+        """The runs of a family, with the class `private` for what no subnet may name (law 4)."""
         longest = self._space.longest[0 if bits == ecs.IPV4_BITS else 1]
         runs = merge_runs(prefixes, by_location, longest)
-        if private == 1:  # one class: the client makes no difference
-            return runs
         spare = bits - longest
         for first, last in ecs.private_spans(bits):
             low, high = -(-first >> spare), last >> spare  # prefixes with a private first address
-            if low <= high:
-                runs.put(low, high, private)
+            for begin, end in self._unmapped(prefixes, low, high):
+                runs.put(begin, end, private)
         return runs
+
+    def _unmapped(self, prefixes: Ranges, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """What no map names of the prefixes from low to high, as first and last ones."""
+        begin = low
+        for at in range(bisect_right(prefixes.starts, low) - 1, len(prefixes.starts)):
+            start = max(low, prefixes.starts[at])
+            if start > high:
+                break
+            if self._table.locations[prefixes.ids[at]].map is None:
+                continue
+            if begin < start:
+                yield begin, start - 1
+            is_last = at + 1 == len(prefixes.starts)
+            begin = high + 1 if is_last else prefixes.starts[at + 1]
+        if begin <= high:
+            yield begin, high
 
 
 def _signature(

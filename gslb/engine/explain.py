@@ -136,10 +136,15 @@ def _tell_case(
 def _why_scope(case: _Case, subnet: ClientSubnet | None) -> str:
     if subnet is None:
         return "no client subnet in the query, so none in the answer"
-    if not subnet.is_useful:
-        return "0: the subnet is private or empty, the source address decided"
+    if subnet.source == 0:
+        return "0: the subnet is empty, the source address decided"
     if case.desk.group.is_uniform:
         return "0: the client makes no difference"
+    if not case.desk.group.is_told_by(subnet):
+        return (
+            f"/{case.client.scope}: the block of private addresses around the subnet that no map"
+            " names; the source address decided"
+        )
     return (
         f"/{case.client.scope}: the largest block around the subnet in which everybody is offered"
         " the same candidates"

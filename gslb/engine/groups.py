@@ -3,10 +3,11 @@ look-up.
 
 A client is a *key*: its class, and where a filter reads the client's network (`sticky`), that
 network too. Laws:
-1. A useful client subnet decides; a private one, an empty one, or none leaves it to the source
-   address.
-2. The scope is 0 when the subnet did not decide or the client makes no difference, else the longest
-   of what the classes and the networks need.
+1. A client subnet decides; an empty one, none, or a private one that no map names leaves it to the
+   source address.
+2. The scope is 0 without a subnet that says anything, and where the client makes no difference,
+   else the longest of what the classes and the networks need. So the answer to a private subnet
+   holds for its neighbours only: in a resolver's cache it must not become everybody's.
 3. Look-ups are remembered, up to a bound over all groups that share a memory; then all of theirs
    are forgotten at once.
 """
@@ -119,12 +120,18 @@ class ClientGroup:
 
     def client(self, source: bytes, subnet: ClientSubnet | None) -> Client:
         """The client behind a query. source: the packed address that it came from."""
-        if subnet is not None and subnet.is_useful:
+        scope = 0
+        if subnet is not None and subnet.source > 0:
             key, scope, number = self._of_subnet(subnet)
-            address = IPv4Address(number) if subnet.bits == IPV4_BITS else IPv6Address(number)
-            return Client(key, scope, address)
+            if key is not None:
+                address = IPv4Address(number) if subnet.bits == IPV4_BITS else IPv6Address(number)
+                return Client(key, scope, address)
         address = plain_address(source)
-        return Client(self._key(address), 0, address)
+        return Client(self._key(address), scope, address)
+
+    def is_told_by(self, subnet: ClientSubnet) -> bool:
+        """Whether the subnet decides (law 1)."""
+        return subnet.source > 0 and self._of_subnet(subnet)[0] is not None
 
     def learn_options(self, options: bytes) -> SubnetReply | None:
         """Reads the options of a query, in which a client cookie may have been left out.
@@ -170,7 +177,7 @@ class ClientGroup:
             return None
         key: Key | None = None
         scope = 0
-        if subnet.is_useful:
+        if subnet.source > 0:
             key, scope, _ = self._of_subnet(subnet)
         option = compose_ecs(payload, scope)
         return (key, len(option).to_bytes(2, "big") + option)
@@ -183,17 +190,21 @@ class ClientGroup:
         key = self.by_source[source] = self._key(plain_address(source))
         return key
 
-    def _of_subnet(self, subnet: ClientSubnet) -> tuple[Key, int, int]:
+    def _of_subnet(self, subnet: ClientSubnet) -> tuple[Key | None, int, int]:
         """Key, scope, and the first address that decides, cut to the longest prefix that may
-        matter (law 2).
+        matter (law 2). The key is None where it is left to the source address (law 1).
         """
         family = 0 if subnet.bits == IPV4_BITS else 1
         longest = self._longest[family]
         prefix = subnet.number >> (subnet.bits - longest)
         kind, scope = (self.classes.ipv6 if family else self.classes.ipv4).find(prefix)
         first = prefix << (subnet.bits - longest)
+        if self.is_uniform:
+            return 0, 0, first
+        if kind == self.classes.private:
+            return None, scope, first
         if self._networks is None:
-            return kind, 0 if self.is_uniform else scope, first
+            return kind, scope, first
         length = min(self._networks[family], longest)
         spare = subnet.bits - length
         network = (first >> spare << spare).to_bytes(subnet.bits // 8, "big")

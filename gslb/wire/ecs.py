@@ -36,11 +36,6 @@ class ClientSubnet(NamedTuple):
     number: int
 
     @property
-    def is_useful(self) -> bool:
-        """Whether a decision may use it: public, and not cut to nothing."""
-        return self.source > 0 and not is_private(self.bits, self.number)
-
-    @property
     def address(self) -> Address | None:
         """The first address of the subnet, None for no family."""
         if self.bits == 0:

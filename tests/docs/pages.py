@@ -10,7 +10,8 @@ them, says what is done with it:
   into that state first (stage.py);
 - `sh`: commands for people; they are not run, but what they name must exist (test_names.py);
 - `zone`, `json`, `ini`: the same facts in other programs' forms (test_delegation.py);
-- `conf`: files of a Redis, which is started with them (test_redis.py);
+- `conf`: files of a Redis, which is started with them (test_redis.py), or of a resolver
+  (tests/delegation);
 - `text`: pictures, and lines that tests of their own compare.
 """
 

@@ -137,8 +137,41 @@ def test_the_class_of_an_address_is_that_of_its_place():
 def test_filters_that_read_no_client_make_one_class():
     classes = classify(Classifier(make_space(TABLE, (24, 56))), "health", "failover", "weighted")
     assert classes.is_uniform
-    assert classes.ipv4.find(0x090102) == (classes.of_ipv4(0), 0)
-    assert classes.ipv6.find(0x2A00 << 40) == (0, 0)
+    assert classes.ipv4.find(0x090102)[0] == classes.of_ipv4(0)
+    assert classes.ipv6.find(0x2A00 << 40)[0] == 0
+
+
+LAB = place("DE", "EU", map="lab")
+LAN = make_table({"9.0.0.0/8": DE, "10.16.0.0/12": LAB, "11.0.0.0/8": LAB, "192.168.0.0/16": DE})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "is_private", "length"),
+    [
+        (0x0A0102, True, 12),  # 10.0.0.0/12: the next twelve bits are in the map
+        (0x0A1001, False, 12),
+        (0x0A2001, True, 11),
+        (0x0AFFFF, True, 9),
+        (0x0B0001, False, 8),  # the map goes on outside of 10.0.0.0/8
+        (0x090001, False, 8),
+        (0x7F0001, True, 8),
+        (0xC0A801, True, 16),  # a database is no map
+        (0xE00001, True, 3),
+    ],
+)
+def test_law_4_private_networks_are_a_class_of_their_own_unless_a_map_names_them(
+    prefix, is_private, length
+):
+    classes = classify(Classifier(make_space(LAN, (24, 56))), "geo")
+    kind, found = classes.ipv4.find(prefix)
+    assert (kind == classes.private, found) == (is_private, length)
+
+
+def test_law_4_holds_where_the_client_makes_no_difference_otherwise():
+    classes = classify(Classifier(make_space(LAN, (24, 56))), "health")
+    assert classes.is_uniform
+    assert classes.ipv4.find(0x0A0102) == (classes.private, 12)
+    assert classes.ipv6.find(0xFD00 << 40) == (classes.private, 7)
 
 
 def test_the_same_division_is_made_once():

@@ -94,8 +94,9 @@ def test_a_decision_is_told_step_by_step():
     ("name", "ecs", "scope", "words"),
     [
         ("www", None, 0, "no client subnet"),
-        ("www", "10.1.2.0/24", 0, "private or empty"),
-        ("www", "0.0.0.0/0", 0, "private or empty"),
+        ("www", "10.1.2.0/24", 8, "/8: the block of private addresses"),
+        ("even", "10.1.2.0/24", 0, "no difference"),
+        ("www", "0.0.0.0/0", 0, "empty"),
         ("even", "9.1.2.0/24", 0, "no difference"),
         ("pin", "9.1.2.0/24", 20, "/20"),
     ],

@@ -56,14 +56,14 @@ def test_germany_is_not_elsewhere():
         ("9.0.0.0/8", "8.8.8.8", GERMANY, 13, "9.0.0.0"),
         ("2a00:1::/32", "8.8.8.8", GERMANY, 16, "2a00:1::"),
         ("2a00:1:2:3:4::/128", "8.8.8.8", GERMANY, 16, "2a00:1:2::"),
-        ("10.1.2.0/24", "9.1.1.1", GERMANY, 0, "9.1.1.1"),
-        ("192.168.0.0/16", "8.8.8.8", ELSEWHERE, 0, "8.8.8.8"),
-        ("fd00::/32", "2a00::7", GERMANY, 0, "2a00::7"),
+        ("10.1.2.0/24", "9.1.1.1", GERMANY, 8, "9.1.1.1"),
+        ("192.168.0.0/16", "8.8.8.8", ELSEWHERE, 16, "8.8.8.8"),
+        ("fd00::/32", "2a00::7", GERMANY, 7, "2a00::7"),
         ("0.0.0.0/0", "9.1.1.1", GERMANY, 0, "9.1.1.1"),
         ("::/0", "9.1.1.1", GERMANY, 0, "9.1.1.1"),
     ],
 )
-def test_law_1_and_2_a_useful_subnet_decides_and_has_a_scope(ecs, source, key, scope, address):
+def test_law_1_and_2_who_decides_and_the_scope(ecs, source, key, scope, address):
     client = make_group().client(packed(source), subnet(ecs))
     assert client == (key, scope, ip_address(address))
 
@@ -73,6 +73,30 @@ def test_law_1_without_a_subnet_the_source_address_decides(source):
     client = make_group().client(packed(source), None)
     assert (client.key, client.scope) == (GERMANY, 0)
     assert make_group().learn_source(packed(source)) == GERMANY
+
+
+@pytest.mark.parametrize(
+    ("ecs", "expected"),
+    [("9.1.2.0/24", True), ("10.1.2.0/24", False), ("0.0.0.0/0", False), ("::/0", False)],
+)
+def test_law_1_a_subnet_decides_unless_it_is_private_or_empty(ecs, expected):
+    assert make_group().is_told_by(subnet(ecs)) is expected
+
+
+def test_law_1_a_private_subnet_that_a_map_names_decides():
+    table = make_table({"10.1.0.0/16": place("DE", "EU", map="lab")})
+    classes = Classifier(make_space(table, LONGEST)).classes(
+        [make_filter(FilterSpec("geo"))], PAIR, NO_MEASUREMENTS, key="geo"
+    )
+    group = ClientGroup(classes, longest=LONGEST)
+    client = group.client(packed("8.8.8.8"), subnet("10.1.2.0/24"))
+    assert client[1:] == (16, ip_address("10.1.2.0"))
+    assert client.key == classes.of_ipv4(0x0A010203) != group.learn_source(packed("8.8.8.8"))
+
+
+def test_law_2_sticky_leaves_a_private_subnet_to_the_source_address_and_its_block():
+    client = make_group(networks=(24, 56)).client(packed("9.1.2.3"), subnet("10.1.2.0/24"))
+    assert client == ((GERMANY, packed("9.1.2.0")), 8, ip_address("9.1.2.3"))
 
 
 def test_law_2_the_network_in_the_key_lengthens_the_scope():
@@ -120,7 +144,7 @@ def test_a_learned_subnet_says_what_the_general_look_up_says(ecs, networks):
     sent = payload(ecs)
     echo = option(8, sent[:3] + bytes((client.scope,)) + sent[4:])
     assert told[1] == len(echo).to_bytes(2, "big") + echo
-    assert told[0] == (client.key if subnet(ecs).is_useful else None)
+    assert told[0] == (client.key if group.is_told_by(subnet(ecs)) else None)
     assert group.by_options == {option(8, sent): told}
 
 

@@ -432,9 +432,19 @@ def test_law_6_the_scope_is_0_where_the_subnet_did_not_decide():
     pair = (candidate(1, "a", serves="country:DE"), candidate(2, "b", serves="default"))
     www = service("geo", pair)
     engine = make_world(www, places={"9.0.0.0/8": place("DE", "EU")}).engine()
-    for ecs in ("10.1.2.0/24", "127.0.0.0/8", "0.0.0.0/0", "fd00::/32", "::/0"):
+    for ecs in ("0.0.0.0/0", "::/0"):
         by_source = ask(engine, "www", ecs=ecs, source="9.9.9.9")
         assert (by_source.addresses, by_source.scope) == (["198.51.100.1"], 0)
+
+
+def test_law_6_an_answer_to_a_private_subnet_is_for_private_neighbours_alone():
+    pair = (candidate(1, "a", serves="country:DE"), candidate(2, "b", serves="default"))
+    www = service("geo", pair)
+    engine = make_world(www, places={"9.0.0.0/8": place("DE", "EU")}).engine()
+    expected = {"10.1.2.0/24": 8, "127.0.0.0/8": 8, "192.168.7.0/24": 16, "fd00::/32": 7}
+    for ecs, scope in expected.items():
+        by_source = ask(engine, "www", ecs=ecs, source="9.9.9.9")
+        assert (by_source.addresses, by_source.scope) == (["198.51.100.1"], scope)
 
 
 def test_law_6_no_option_without_being_asked():

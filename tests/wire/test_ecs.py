@@ -92,19 +92,3 @@ def test_what_is_read_comes_back_with_the_scope(payload):
 def test_private_addresses_say_nothing_about_a_place(address, expected):
     parsed = ip_address(address)
     assert is_private(parsed.max_prefixlen, int(parsed)) is expected
-
-
-@pytest.mark.parametrize(
-    ("payload", "expected"),
-    [
-        (b"\0\1\x18\0\x08\x08\x08", True),
-        (b"\0\1\0\0", False),
-        (b"\0\2\0\0", False),
-        (b"\0\0\0\0", False),
-        (b"\0\1\x08\0\x0a", False),
-    ],
-)
-def test_only_a_public_network_is_useful(payload, expected):
-    found = parse_ecs(payload)
-    assert found is not None
-    assert found.is_useful is expected

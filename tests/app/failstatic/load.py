@@ -68,31 +68,41 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One reply. sent_at, got_at: Unix seconds."""
+    """One reply. sent_at, got_at: Unix seconds. number: of the query, as it was sent."""
 
     sent_at: float
     got_at: float
     rcode: str
     addresses: frozenset[str]
     ttl: int
+    number: int = 0
 
 
 class Load(Thread):
-    """Some 200 queries a second until `finish`. lost: ids without a reply yet."""
+    """Some 200 queries a second until `finish`, or one each `pace_s`. lost: numbers of queries
+    without a reply yet, and when they were sent; a subclass may compose another query for each.
+    """
 
-    def __init__(self, port: int, name: str) -> None:
+    def __init__(
+        self, port: int, name: str, *, host: str = "127.0.0.1", pace_s: float = PACE_S
+    ) -> None:
         super().__init__(name="load", daemon=True)
         self.answers: list[Answer] = []
         self.lost: dict[int, float] = {}
         self.sent = 0
         self._done = Event()
-        self._port = port
+        self._to = (host, port)
+        self.pace_s = pace_s
         self._query = make_query(name).to_wire()[2:]
+
+    def compose(self, number: int) -> bytes:
+        """A query without its id."""
+        return self._query
 
     def run(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(("127.0.0.1", self._port))
-            client.settimeout(PACE_S)
+            client.connect(self._to)
+            client.settimeout(self.pace_s)
             while not self._done.is_set():
                 self._send(client)
                 self._receive(client)
@@ -109,14 +119,15 @@ class Load(Thread):
         self.sent += 1
         number = self.sent % 65_536
         self.lost[number] = time.time()
-        client.send(number.to_bytes(2, "big") + self._query)
+        client.send(number.to_bytes(2, "big") + self.compose(self.sent))
 
     def _receive(self, client: socket.socket) -> None:
         with suppress(TimeoutError):
             while True:
                 octets = client.recv(4096)
-                sent_at = self.lost.pop(int.from_bytes(octets[:2], "big"))
-                self.answers.append(_read(octets, sent_at, time.time()))
+                number = int.from_bytes(octets[:2], "big")
+                sent_at = self.lost.pop(number)
+                self.answers.append(_read(octets, sent_at, time.time(), number))
 
 
 class Readiness(Thread):
@@ -148,11 +159,12 @@ class Readiness(Thread):
         self.join()
 
 
-def _read(octets: bytes, sent_at: float, got_at: float) -> Answer:
+def _read(octets: bytes, sent_at: float, got_at: float, number: int) -> Answer:
     message = dns.message.from_wire(octets)
     addresses = frozenset(rdata.to_text() for rrset in message.answer for rdata in rrset)
     ttl = min((rrset.ttl for rrset in message.answer), default=-1)
-    return Answer(sent_at, got_at, dns.rcode.to_text(message.rcode()), addresses, ttl)
+    rcode = dns.rcode.to_text(message.rcode())
+    return Answer(sent_at, got_at, rcode, addresses, ttl, number)
 
 
 def find_faults(

@@ -201,22 +201,23 @@ def test_s13_a_server_that_is_told_to_ignores_the_option(payload):
 
 
 @pytest.mark.parametrize(
-    "network",
+    ("network", "scope"),
     [
-        b"\x0a\0\0",
-        b"\xc0\xa8\1",
-        b"\x7f\0\0",
-        b"\xac\x10\0",
-        b"\x64\x40\0",
-        b"\xa9\xfe\1",
-        b"\xe0\0\0",
+        (b"\x0a\0\0", 8),
+        (b"\xc0\xa8\1", 16),
+        (b"\x7f\0\0", 8),
+        (b"\xac\x10\0", 12),
+        (b"\x64\x40\0", 10),
+        (b"\xa9\xfe\1", 16),
+        (b"\xe0\0\0", 3),
     ],
 )
-def test_s14_a_private_subnet_leaves_it_to_the_source_address(network):
+def test_s14_a_private_subnet_leaves_it_to_the_source_address(network, scope):
+    """The scope is its private block: with 0, a resolver would give the answer to everybody."""
     for source, expected in (("193.0.6.1", EU), ("8.8.8.8", NA)):
         reply = ask_geo(ecs(1, 24, network), source=source)
         assert rows(reply.answer) == [expected]
-        assert [scope for _, _, scope in subnets(reply)] == [0]
+        assert [found for _, _, found in subnets(reply)] == [scope]
 
 
 @pytest.mark.parametrize("sent", [ecs(1, 24, b"\x08\x08\x08"), ecs(1, 24, b"\x0a\0\0"), ecs(1, 0)])
