@@ -16,14 +16,24 @@ DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist requirements clean
+.PHONY: demo-compose demo-compose-down test-compose
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN) ## run a name server, three regions and three agents on loopback; ARGS="--tour --redis" walks through it
 	@$(BIN)/gslb demo $(ARGS)
+
+demo-compose: ## the same in containers, each region in its own network; ARGS=--detach leaves it running
+	@compose/demo.sh up $(ARGS)
+
+demo-compose-down: ## take the demo in containers down
+	@compose/demo.sh down
+
+test-compose: ## the demo in containers: up, compose/tour.sh, down
+	@compose/demo.sh test
 
 test: check ## everything: make check, all tests, branch coverage
 	@$(BIN)/coverage erase
