@@ -3,7 +3,8 @@
 Laws:
 1. Who is served from the cache asks no backend. Who may wait for another's answer to the same
    question waits for it, and looks again when that has landed; if there is nothing, it goes by
-   itself.
+   itself. Where the other one's client has left, that says nothing of the answer: one of those who
+   wait asks in its place.
 2. Whoever flies for others lands: at the latest when its exchange is over, however it ends.
 3. An old entry is better than an error where the backend has allowed it (RFC 5861 4).
 4. What is refreshed behind an answer has no client; nobody waits for it.
@@ -126,8 +127,9 @@ class Visit:
         self._has_landed = True
         flights, key = self._route.flights, self.lookup.visit.key
         waiting = flights.land(key) if is_shared else flights.land_alone(key, now=monotonic())
+        look = take_over if exchange.ended_by == "client" else look_again
         for other in waiting:
-            exchange.loop.call_soon(look_again, other)
+            exchange.loop.call_soon(look, other)
 
 
 def serve_from_cache(exchange: Exchange, route: RouteCache) -> bool:
@@ -157,6 +159,15 @@ def look_again(exchange: Exchange) -> None:
         if _serve(exchange, lookup):
             return
     exchange.tier.forward(exchange)
+
+
+def take_over(exchange: Exchange) -> None:
+    """Who it waited for has left: the first of those who wait asks, the others wait for it."""
+    if exchange.is_done or exchange.lane is None:
+        return
+    route = exchange.tier.caches.get(exchange.lane.name)
+    if route is None or not serve_from_cache(exchange, route):
+        exchange.tier.forward(exchange)
 
 
 def refresh_entry(exchange: Exchange, route: RouteCache) -> bool:

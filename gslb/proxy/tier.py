@@ -175,7 +175,7 @@ class Tier:
         self._take_pools(proxy, terms, parts)
 
     def _take_pools(self, proxy: Proxy, terms: PoolTerms, parts: Mapping[str, PoolParts]) -> None:
-        before, self.pools = self.pools, {}
+        before, self.pools = dict(self.pools), {}  # requests on their way have the one of before
         for name, pool in proxy.pools.items():
             known = before.pop(name, None)
             if known is None:

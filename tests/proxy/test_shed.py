@@ -18,7 +18,11 @@ WORDS = {Priority.LOW: b"/low", Priority.NORMAL: b"/normal", Priority.HIGH: b"/h
 
 def shedding(backend: RawBackend, **settings: float) -> Proxy:
     """A proxy with a route for each priority."""
-    made = make_proxy([backend.backend()], health_path="/healthz", shed=ShedSettings(**settings))
+    made = make_proxy(
+        [backend.backend()],
+        health_path="/healthz",
+        shed=ShedSettings(**{"max_lag_ms": 1e9, **settings}),
+    )
     routes = tuple(
         Route(priority.name, Match(path=path.decode()), {"main": 1}, priority=priority)
         for priority, path in WORDS.items()
