@@ -23,7 +23,8 @@ PROXY = "127.0.9.1"
 BACKENDS = {"web1": "127.0.9.11", "web2": "127.0.9.12"}
 
 MAIN = """
-node: l7-test
+node: {node}
+store: {store}
 log: {{format: json}}
 proxies:
   eu:
@@ -52,6 +53,8 @@ class ProxyFiles:
     folder: Path
     workers: int = 1
     more_listeners: str = ""
+    node: str = "l7-test"
+    store: str = "memory"
     host: str = PROXY
     port: int = field(default_factory=lambda: free_port(PROXY))
     admin: int = field(default_factory=lambda: free_port(PROXY))

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gslb.http1.chunks import (
-    EXTENSION_OCTETS,
     LAST_CHUNK,
     LINE_OCTETS,
     TRAILERS,
@@ -18,6 +17,7 @@ from gslb.http1.chunks import (
     compose_trailers,
 )
 from gslb.http1.errors import HttpError
+from tests.http1.chunk_cases import TRICKS
 
 Outcome = tuple[bytes, bool, bytes, list[tuple[bytes, bytes]]] | int
 
@@ -65,41 +65,7 @@ def test_body_is_decoded_whole_and_octet_by_octet(
     assert _decode(_split(octets)) == expected
 
 
-@pytest.mark.parametrize(
-    ("octets", "why"),
-    [
-        (b"0x2\r\nhi\r\n", "int() would take it"),
-        (b"+2\r\nhi\r\n", "int() would take it"),
-        (b"-2\r\nhi\r\n", "int() would take it"),
-        (b"1_0\r\nhi\r\n", "int() would take it"),
-        (b" 2\r\nhi\r\n", "int() would take it"),
-        (b"2 \r\nhi\r\n", "int() would take it"),
-        (b"2 ;a\r\nhi\r\n", "some trim it, others do not"),
-        (b"\r\nhi\r\n", "no size"),
-        (b";a\r\nhi\r\n", "no size"),
-        (b"g\r\nhi\r\n", "no digit"),
-        (b"00000000000000002\r\nhi\r\n", "17 digits overflow somewhere"),
-        (b"2\nhi\r\n", "a bare LF"),
-        (b"2\r\rhi\r\n", "bare CRs"),
-        (b"2;a\nhi\r\n", "an extension that ends in a bare LF"),
-        (b"2;a\rb\r\nhi\r\n", "a CR in an extension"),
-        (b"2;a\0\r\nhi\r\n", "NUL in an extension"),
-        (b"2\r\nhi0\r\n\r\n", "content longer than its size"),
-        (b"2\r\nhi\n0\r\n\r\n", "a bare LF after content"),
-        (b"2\r\nhi\r0\r\n\r\n", "a bare CR after content"),
-        (b"2;" + b"a" * EXTENSION_OCTETS + b"\r\nhi\r\n", "extensions over their limit"),
-        (b"1;" + b"a" * 9 + b"\r\nh\r\n" + (b"1;" + b"a" * 999 + b"\r\nh\r\n") * 5, "the same"),
-        (b"0\r\n" + b"A: b\r\n" * (TRAILERS + 1) + b"\r\n", "trailers over their limit"),
-        (b"0\r\nA: " + b"b" * LINE_OCTETS + b"\r\n\r\n", "a line over its limit"),
-        ((b"0\r\n" + (b"A: " + b"b" * 3000 + b"\r\n") * 3) + b"\r\n", "the same for all lines"),
-        (b"0\r\nA : b\r\n\r\n", "a space before the colon"),
-        (b"0\r\nA: b\r\n c\r\n\r\n", "a folded trailer"),
-        (b"0\r\nA\r\n\r\n", "no colon"),
-        (b"0\r\nA: b\rc\r\n\r\n", "a CR in a trailer"),
-        (b"0\r\n\n", "a bare LF at the end"),
-        (b"0" * 9000, "a size that never ends"),
-    ],
-)
+@pytest.mark.parametrize(("octets", "why"), TRICKS)
 def test_trick_is_refused_whole_and_octet_by_octet(octets: bytes, why: str) -> None:
     assert _decode([octets]) == 400, why
     assert _decode(_split(octets)) == 400, why

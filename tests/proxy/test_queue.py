@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from gslb.balance.pool_state import Mode
 from gslb.model.proxy import Match, Priority, QueueSettings, RetrySettings, Route
 from tests.proxy.backends import Talk, always, plain, raw
 from tests.proxy.world import (
@@ -281,7 +282,7 @@ async def test_retry_waits_in_the_line_and_gets_the_held_answer_when_that_takes_
             await held.reads(HELLO)
 
 
-@pytest.mark.parametrize("what", ["down", "circuit", "removed"])
+@pytest.mark.parametrize("what", ["down", "maintenance", "removed"])
 @on_uvloop
 async def test_queue_that_waits_for_nobody_is_sent_away(what: str) -> None:
     gate = Gate()
@@ -293,9 +294,10 @@ async def test_queue_that_waits_for_nobody_is_sent_away(what: str) -> None:
             world.tier.take_check("main", "a", up=False)
             await refused(waiting)
             assert (await world.record())["reason"] == "all_down"
-        elif what == "circuit":
-            world.tier.take_mode("main", "a", "maint")
+        elif what == "maintenance":
+            world.tier.take_mode("main", "a", Mode.MAINT)
             await refused(waiting)
+            assert (await world.record())["reason"] == "all_down"
         else:  # the configuration that it came under is its own, and so is the pool
             proxy = make_proxy([a.backend()])
             pool = replace(proxy.pools["main"], name="other")
