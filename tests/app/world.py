@@ -129,12 +129,16 @@ class Files:
         draft.rename(self.database)
 
 
-def wait_for(holds: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
-    """What `holds` returns as soon as that is true. AssertionError when it never is."""
+def wait_for(
+    holds: Callable[[], Any], *, within_s: float = DEADLINE_S, every_s: float = 0.01
+) -> Any:
+    """What `holds` returns as soon as that is true. AssertionError when it never is. every_s: how
+    often it is looked at; looking may cost more than what is looked at.
+    """
     end = time.monotonic() + within_s
     while not (found := holds()):
         assert time.monotonic() < end, f"not within {within_s} s"
-        time.sleep(0.01)
+        time.sleep(every_s)
     return found
 
 

@@ -17,7 +17,6 @@ import dns.rcode
 import pytest
 
 from tests.app.failstatic.load import Load
-from tests.app.failstatic.worlds import place_order
 from tests.app.world import make_query, records, wait_for
 from tests.delegation.world import (
     BRANCH,
@@ -51,6 +50,13 @@ def world(tmp_path_factory) -> Iterator[World]:
         yield made
 
 
+def ask_parent(world: World, server: str, name: str) -> dns.message.Message:
+    """What a server of the parent zone says, without recursion."""
+    query = make_query(name)
+    query.flags &= ~dns.flags.RD
+    return dns.query.udp(query, getattr(world.block, server), timeout=5)
+
+
 def ttl_of(reply: dns.message.Message) -> int:
     """The TTL of the last set of the answer, or of the SOA of a denial."""
     return (reply.answer or reply.authority)[-1].ttl
@@ -66,9 +72,7 @@ def scope_of(reply: dns.message.Message) -> int:
 
 @pytest.mark.parametrize("server", ["nsd", "knot"])
 def test_each_server_of_the_parent_refers_with_glue(world: World, server: str):
-    query = make_query(f"www.{ZONE}")
-    query.flags &= ~dns.flags.RD
-    reply = dns.query.udp(query, getattr(world.block, server), timeout=5)
+    reply = ask_parent(world, server, f"www.{ZONE}")
     assert not reply.flags & dns.flags.AA
     assert reply.answer == []
     assert {one.to_text() for rrset in reply.authority for one in rrset} == {
@@ -90,11 +94,36 @@ def test_names_resolve_from_the_root_downwards(world: World, resolver: str):
 @pytest.mark.parametrize("resolver", RESOLVERS)
 def test_the_name_that_people_know_leads_here(world: World, resolver: str):
     """The alias in the parent zone, and the service that it points to."""
-    query = make_query("www.shop.example")
-    host, port = world.resolvers[resolver]
-    reply = dns.query.udp(query, host, 10, port)
+    reply = world.ask(resolver, "www.shop.example.")
     assert [rrset.rdtype.name for rrset in reply.answer] == ["CNAME", "A"]
     assert records(reply) == [f"www.{ZONE}.", EU if resolver == "unbound" else BRANCH]
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_name_servers_outside_of_the_zone_need_no_glue(world: World, resolver: str):
+    assert world.answers(resolver, "www.outside.shop.example.") == [EU]
+
+
+@pytest.mark.parametrize("resolver", RESOLVERS)
+def test_where_glue_was_forgotten_resolvers_fail_though_the_server_answers(
+    world: World, resolver: str
+):
+    name = "www.forgotten.shop.example."
+    assert world.ask(resolver, name).rcode() == dns.rcode.SERVFAIL
+    reply = dns.query.udp(make_query(name), world.block.server("ns1"), timeout=5)
+    assert records(reply) == [EU]
+
+
+@pytest.mark.parametrize("server", ["nsd", "knot"])
+@pytest.mark.parametrize("label", ["hidden", "no-such-name"])
+def test_records_and_wildcards_of_the_parent_end_at_the_delegation(
+    world: World, server: str, label: str
+):
+    assert records(ask_parent(world, server, "no-such-name.shop.example")) == ["203.0.113.78"]
+    reply = ask_parent(world, server, f"{label}.{ZONE}")
+    assert (reply.answer, reply.flags & dns.flags.AA) == ([], 0)
+    for resolver in RESOLVERS:
+        assert world.ask(resolver, label).rcode() == dns.rcode.NXDOMAIN
 
 
 @pytest.mark.parametrize("resolver", RESOLVERS)
@@ -173,6 +202,13 @@ def test_a_client_outside_of_the_scope_is_asked_for(world: World):
     asked = len(world.asked("place"))
     assert world.answers("unbound", "place", client="198.52.100.0/24") == [EU]
     assert len(world.asked("place")) == asked + 1
+
+
+def test_an_answer_of_sticky_is_kept_for_one_network(world: World):
+    for client in ("198.51.100.0/24", "198.51.101.0/24", "198.51.100.128/25"):
+        assert scope_of(world.ask("unbound", "pinned", client=client)) == 24
+    asked = [one["client"] for one in world.asked("pinned")]
+    assert asked == ["198.51.100.0/24", "198.51.101.0/24"]
 
 
 def test_bind_keeps_one_answer_for_all_its_clients(world: World):
@@ -287,8 +323,8 @@ def test_a_drain_is_seen_by_the_clients_no_later_than_planned(world: World, reco
     """
     with american_clients(world) as load:
         ordered_at = time.time()
-        place_order(world.servers["ns1"], "us", "drain")
-    place_order(world.servers["ns2"], "us", "none")
+        world.order("ns1", "drain", "us", "--reason", "new switch")
+    world.order("ns2", "undrain", "us")
     took_s = load.last_seen(US_) - ordered_at
     assert took_s <= FOLLOW_S + TTL_MAX + ROUND_S
     promised_at = max(one.got_at + one.ttl for one in load.answers if one.addresses == {US_})

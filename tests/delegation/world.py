@@ -79,14 +79,25 @@ services:
   checked: {{ttl: {{max: 3, min: 1}}, answers: {{eu: {{serves: [default]}},
       us: {{serves: [continent:NA]}}}},
     policy: [health, geo]}}
+  pinned: {{ttl: 30, answers: {{eu: {{}}, us: {{}}}}, policy: [sticky]}}
   many: {{ttl: 30, answers: {{many: {{}}, more: {{}}}}, policy: [round_robin], max_answers: 2}}
   crowd: {{ttl: 30, answers: {{many: {{}}, more: {{}}, most: {{}}}}, policy: [round_robin],
     max_answers: 3}}
 """
 
 RECORDS = """
-@ 30 IN TXT "static"
 *.each 30 IN A 203.0.113.9
+"""
+
+OTHERS = {
+    "outside": "{ns1.shop.example: [], ns2.shop.example: []}",
+    "forgotten": "{ns1.forgotten.shop.example: [192.0.2.53]}",
+}
+"""More zones that our name servers have, and their own names there."""
+OTHER = """
+zone: {name}.shop.example
+nameservers: {servers}
+services: {{www: {{answers: {{eu: {{}}}}}}}}
 """
 
 PARENT = """
@@ -97,6 +108,14 @@ $ORIGIN shop.example.
 ns-a 3600 IN A {nsd}
 ns-b 3600 IN A {knot}
 www 3600 IN CNAME www.gslb
+* 3600 IN A 203.0.113.78
+hidden.gslb 3600 IN A 203.0.113.77
+; names of servers outside of the delegated zone, and glue that was forgotten
+outside 3600 IN NS ns1
+outside 3600 IN NS ns2
+ns1 3600 IN A {ns1}
+ns2 3600 IN A {ns2}
+forgotten 3600 IN NS ns1.forgotten
 """
 
 ROOT = """
@@ -184,6 +203,9 @@ class World:
         names = {name: block.server(name) for name in SERVERS}
         (folder / "zones" / "shop.yaml").write_text(SERVICES.format(**names))
         (folder / "zones" / "more.zone").write_text(RECORDS)
+        for other, servers in OTHERS.items():
+            text = OTHER.format(name=other, servers=servers)
+            (folder / "zones" / f"{other}.yaml").write_text(text)
         write(folder / "geo.mmdb", {"192.0.2.0/24": DE, "198.51.0.0/16": US})
 
     def serve(self, name: str) -> Serving:
@@ -204,14 +226,21 @@ class World:
             for site in server.status()["sites"].values()
         )
 
+    def order(self, name: str, *words: str) -> None:
+        """A command of `gslb` to a name server's admin port."""
+        gslb(*words, "--owner", "ann", "--admin", f"127.0.0.1:{self.admin[name]}")
+
     # ------------------------------------------------------------ asking
 
     def ask(
         self, resolver: str, name: str, rtype: str = "A", *, client: str = "", source: str = ""
     ) -> dns.message.Message:
-        """What a resolver says. client: a subnet that is named. source: where the client is."""
+        """What a resolver says. name: in the zone, unless it ends with a dot. client: a subnet that
+        is named. source: where the client is.
+        """
         host, port = self.resolvers[resolver]
-        query = make_query(f"{name}.{ZONE}", rtype, client or None)
+        full = name if name.endswith(".") else f"{name}.{ZONE}"
+        query = make_query(full, rtype, client or None)
         query.flags |= dns.flags.RD
         origin = source or None
         reply, _ = dns.query.udp_with_fallback(query, host, 10, port, source=origin)
@@ -247,9 +276,9 @@ def _hosts(first: int) -> str:
     return json.dumps([str(IPv4Address("203.0.113.0") + first + n) for n in range(45)])
 
 
-def print_delegation(main: Path) -> str:
-    """What `gslb delegation` prints: lines for the parent's master file."""
-    found = CliRunner().invoke(app, ["delegation", ZONE, "--config", str(main)])
+def gslb(*words: str) -> str:
+    """What a command prints."""
+    found = CliRunner().invoke(app, words)
     assert found.exit_code == 0, found.output
     return found.stdout
 
@@ -276,7 +305,9 @@ def delegated(folder: Path) -> Iterator[World]:
 
 def _start_parents(made: World, stack: ExitStack) -> None:
     hosts = {"nsd": made.block.nsd, "knot": made.block.knot}
-    parent = PARENT.format(**hosts) + print_delegation(made.main("ns1"))
+    hosts |= {name: made.block.server(name) for name in SERVERS}
+    parent = PARENT.format(**hosts)
+    parent += gslb("delegation", ZONE, "--config", str(made.main("ns1")))
     zones = {"shop.example.": parent}
     place = Place(_folder(made, "nsd"), hosts["nsd"])
     stack.enter_context(nsd(place, {".": ROOT.format(**hosts), **zones}))
