@@ -31,6 +31,7 @@ from gslb.model.agent import Agent
 from gslb.model.service import Site
 from gslb.model.system import System
 from gslb.probe.prober import Prober
+from gslb.server.notify import of_this_process
 from gslb.store.base import HealthStore
 from gslb.store.open import open_store
 from gslb.store.signing import load_key
@@ -175,7 +176,8 @@ class ProbeAgent:
         self._store = store
         self._declared = system.agents[identity.name]
         self._stop = asyncio.Event()
-        self.reloader = Reloader(assignment, self._apply)
+        self._manager = of_this_process()
+        self.reloader = Reloader(assignment, self._apply, self._manager)
         self.prober = Prober(
             self._sites(system),
             Courier(store, identity.key, system.redis.timeout_s).deliver,
@@ -198,11 +200,17 @@ class ProbeAgent:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            runs = {"probes": self.prober.run, "reload": self.reloader.run}
+            runs = {
+                "probes": self.prober.run,
+                "reload": self.reloader.run,
+                "watchdog": self._manager.beat,
+            }
             tasks = [
                 group.create_task(keep_running(name, run), name=name) for name, run in runs.items()
             ]
+            self._manager.tell_ready()
             await self._stop.wait()
+            self._manager.tell_stopping()
             for task in tasks:
                 task.cancel()
 

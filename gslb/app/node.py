@@ -24,7 +24,7 @@ from gslb.errors import ConfigError, Problem
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.endpoint import Endpoint
 from gslb.policy.measured import AgentTimes, MeasuredTimes
-from gslb.server.sockets import open_both
+from gslb.server.sockets import Pair, open_both
 from gslb.server.tcp import TcpServer
 from gslb.server.udp import UdpServer
 from gslb.telemetry.decisions import DecisionLog
@@ -49,8 +49,9 @@ log = get_logger(__name__)
 class Node:
     """Answers from what was assembled and from health that is handed in.
 
-    endpoints: where to listen. share: other processes listen there too. Raises ListenError, and
-    ConfigError for a decision log that cannot be written.
+    endpoints: where to listen. share: other processes listen there too. pairs: sockets that listen
+    already, instead; they are closed with it. Raises ListenError, and ConfigError for a decision
+    log that cannot be written.
     """
 
     def __init__(
@@ -60,13 +61,14 @@ class Node:
         *,
         endpoints: Sequence[Endpoint] = (),
         share: bool = False,
+        pairs: Sequence[Pair] = (),
     ) -> None:
         self.assembled = assembled
         self.health = health
         self.fast = FastPath(Engine(assembled.ground, self.health))
         self.decisions = _open_decisions(assembled)
         self._past_answers: Counter[tuple[str, str]] = Counter()
-        self._sockets = open_both(endpoints, share=share)
+        self._sockets = list(pairs) or open_both(endpoints, share=share)
         self.udp = [UdpServer(udp, self.fast.answer) for udp, _ in self._sockets]
         self.tcp = TcpServer(self._answer_tcp, assembled.system.limits)
         self._install()

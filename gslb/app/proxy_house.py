@@ -31,6 +31,7 @@ from gslb.errors import ConfigError, GslbError, ListenError, Problem
 from gslb.model.event import Event
 from gslb.model.proxy import Proxy
 from gslb.proxy.handover import HandoverServer, Offer, control_address, open_control
+from gslb.server.notify import of_this_process
 from gslb.server.sockets import open_tcp
 from gslb.store.open import open_store
 from gslb.telemetry.logs import get_logger
@@ -49,7 +50,8 @@ class House:
 
     def __init__(self, files: ProxyFiles, taken: Inheritance, *, make: MakePlane) -> None:
         self.files = files
-        self.reloader = Reloader(files, self._apply)
+        self._manager = of_this_process()
+        self.reloader = Reloader(files, self._apply, self._manager)
         self._make = make
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -99,7 +101,9 @@ class House:
         await release()
         rest = self._begin(group, self._rest_runs())
         self._tell_start()
+        self._manager.tell_ready()
         await self._stop.wait()
+        self._manager.tell_stopping()
         if self._is_replaced:
             await self._leave(rest)
         await self._drain()
@@ -117,7 +121,7 @@ class House:
             f"{what} of {name}": run
             for name, station in self._stations.items()
             for what, run in station.runs().items()
-        }
+        } | {"watchdog": self._manager.beat}
 
     def _rest_runs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What only one process does at a time."""

@@ -20,6 +20,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from gslb.errors import ConfigError, GslbError
 from gslb.geo.watch import Mark, Stamp, stamp
+from gslb.server.notify import Manager
 from gslb.telemetry.logs import get_logger
 
 TICK_S = 1.0
@@ -68,9 +69,17 @@ class ReloadState:
 
 
 class Reloader(Generic[L]):
-    """Watches the files behind what was loaded and hands on each good new version of it."""
+    """Watches the files behind what was loaded and hands on each good new version of it. manager:
+    who is told when that begins and ends.
+    """
 
-    def __init__(self, loaded: L, apply: Callable[[L], Awaitable[None] | None]) -> None:
+    def __init__(
+        self,
+        loaded: L,
+        apply: Callable[[L], Awaitable[None] | None],
+        manager: Manager | None = None,
+    ) -> None:
+        self._manager = manager
         self.state = ReloadState(time.time())
         self._loaded = loaded
         self._apply = apply
@@ -90,7 +99,7 @@ class Reloader(Generic[L]):
             now = await asyncio.to_thread(self._look)
             if is_asked or (now != self._seen and now == pending):
                 pending = None
-                await self.reload(always=is_asked)
+                await self._reload_and_tell(always=is_asked)
             else:
                 pending = now
 
@@ -103,6 +112,16 @@ class Reloader(Generic[L]):
             return False
         self._asked.clear()
         return True
+
+    async def _reload_and_tell(self, *, always: bool) -> None:
+        if self._manager is None:
+            await self.reload(always=always)
+            return
+        self._manager.tell_reloading()
+        try:
+            await self.reload(always=always)
+        finally:
+            self._manager.tell_ready()
 
     async def reload(self, *, always: bool = True) -> bool:
         """Loads and, if that succeeds, applies; whether all is well.

@@ -4,12 +4,16 @@ workers.
 With `workers: 1` everything is in this process. With more, each worker answers on the shared port
 (SO_REUSEPORT) and gets health through a pipe, while this process follows the store, watches the
 files, serves the admin port and starts a worker again that has died.
+
+Sockets that a service manager hands over (gslb.server.inherited) are used instead of opening any;
+several workers then answer on the same ones.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,7 +35,9 @@ from gslb.errors import ListenError
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.system import AdminSettings
 from gslb.policy.measured import AgentTimes
-from gslb.server.sockets import open_tcp
+from gslb.server.inherited import pair_inherited, take_inherited
+from gslb.server.notify import of_this_process
+from gslb.server.sockets import Pair, open_tcp
 from gslb.store.base import HealthStore
 from gslb.store.open import open_store
 from gslb.telemetry import logs
@@ -44,16 +50,18 @@ def serve(path: Path) -> None:
 
     Raises ConfigError or ListenError when it cannot start.
     """
+    inherited = take_inherited(os.environ, os.getpid())
     assembled = assemble(path)
     logs.configure(assembled.system.log)
+    pairs = pair_inherited(assembled.system.dns, inherited) if inherited else []
     for warning in assembled.configuration.warnings:
         log.warning("configuration", problem=str(warning))
-    asyncio.run(_serve(assembled))
+    asyncio.run(_serve(assembled, pairs))
 
 
-async def _serve(assembled: Assembled) -> None:
+async def _serve(assembled: Assembled, pairs: Sequence[Pair]) -> None:
     raise_descriptor_limit()
-    server = Server(assembled)
+    server = Server(assembled, pairs=pairs)
     on_signals(stop=server.stop, reload=server.reloader.ask)
     settle_memory()
     await server.run()
@@ -61,14 +69,19 @@ async def _serve(assembled: Assembled) -> None:
 
 class Server:
     """All parts of a serving process, started and stopped together. store: the configured one by
-    default; it is closed at the end.
+    default; it is closed at the end. pairs: sockets that listen already, for each address.
     """
 
-    def __init__(self, assembled: Assembled, store: HealthStore | None = None) -> None:
+    def __init__(
+        self,
+        assembled: Assembled,
+        store: HealthStore | None = None,
+        *,
+        pairs: Sequence[Pair] = (),
+    ) -> None:
         system = assembled.system
-        if system.workers > 1:
-            require_free(system.dns)
-        self._workers = Workers(assembled.path, system.workers) if system.workers > 1 else None
+        self._manager = of_this_process()
+        self._workers = _make_workers(assembled, pairs) if system.workers > 1 else None
         self.store = open_store(system, os.environ) if store is None else store
         herald = Herald(system.node, self.store, system.events.webhook)
         outlet = Outlet(self._take_health, self._take_times)
@@ -77,12 +90,12 @@ class Server:
             admin = None
             if system.admin is not None:
                 admin = opened.enter_context(open_tcp(system.admin, share=False))
-            endpoints = () if self._workers else system.dns
-            self.node: Node = Node(assembled, self.follower.health, endpoints=endpoints)
+            own = ((), ()) if self._workers else (system.dns, pairs)
+            self.node: Node = Node(assembled, self.follower.health, endpoints=own[0], pairs=own[1])
             opened.pop_all()
         if self._workers is not None:
             self._workers.send_health(self.follower.health)
-        self.reloader = Reloader(assembled, self._apply)
+        self.reloader = Reloader(assembled, self._apply, self._manager)
         self.insight = NodeInsight(self.node, self.follower, self.reloader, self._workers)
         self._admin = None
         if admin is not None:
@@ -111,15 +124,27 @@ class Server:
     async def _work(self) -> None:
         """All that goes on beside answering, until stopped."""
         async with asyncio.TaskGroup() as group:
-            runs = {**self.follower.runs(), "reload": self.reloader.run}
+            runs = {
+                **self.follower.runs(),
+                "reload": self.reloader.run,
+                "watchdog": self._manager.beat,
+            }
             if self._workers is not None:
                 runs["workers"] = self._workers.run
             tasks = [
                 group.create_task(keep_running(name, run), name=name) for name, run in runs.items()
             ]
+            tasks.append(group.create_task(self._tell_ready(), name="ready"))
             await self._stop.wait()
+            self._manager.tell_stopping()
             for task in tasks:
                 task.cancel()
+
+    async def _tell_ready(self) -> None:
+        """Tells the service manager, once queries are answered."""
+        if self._workers is not None:
+            await self._workers.until_serving()
+        self._manager.tell_ready()
 
     def _take_health(self, health: HealthSnapshot) -> None:
         self.node.take_health(health)
@@ -161,3 +186,11 @@ class Server:
             configuration=system.digest,
             geography=assembled.watched.table.build,
         )
+
+
+def _make_workers(assembled: Assembled, pairs: Sequence[Pair]) -> Workers:
+    """The worker processes. Raises ListenError where they could not listen."""
+    system = assembled.system
+    if not pairs:
+        require_free(system.dns)
+    return Workers(assembled.path, system.workers, pairs)

@@ -1,4 +1,7 @@
-"""One worker process: `python -m gslb.app.worker FILE FD`, started by `gslb.app.workers`."""
+"""One worker process: `python -m gslb.app.worker FILE FD [UDP TCP]...`, started by
+`gslb.app.workers`. FD: the pipe to its leader. UDP TCP: sockets to answer on, for each address;
+without them it opens its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +24,13 @@ from gslb.errors import GslbError
 from gslb.health.plain import load_health
 from gslb.health.snapshot import HealthSnapshot
 from gslb.policy.measured import AgentTimes
+from gslb.server.sockets import Pair
 from gslb.telemetry import logs
 
 TELL_EVERY_S = 2.0  # adding up the answers of 20,000 plans takes some 20 ms
 
 
-async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
+async def run_worker(assembled: Assembled, pipe: socket.socket, pairs: Sequence[Pair] = ()) -> None:
     """Answers until the leader closes the pipe, from the first health that it is told on: it does
     not take its share of the queries before (R22).
     """
@@ -35,7 +39,7 @@ async def run_worker(assembled: Assembled, pipe: socket.socket) -> None:
     health = await _first_health(lines)
     if health is None:
         return
-    node = Node(assembled, health, endpoints=assembled.system.dns, share=True)
+    node = Node(assembled, health, endpoints=assembled.system.dns, share=True, pairs=pairs)
     reloader = Reloader(assembled, lambda new: node.apply(new, node.health))
     settle_memory()
     await node.start()
@@ -85,11 +89,14 @@ def main() -> None:
     """Runs one worker; exit status 1 when it cannot start."""
     ignore_signals()
     raise_descriptor_limit()
-    path, descriptor = sys.argv[1:]
+    path, *numbers = sys.argv[1:]
     try:
         assembled = assemble(Path(path))
         logs.configure(assembled.system.log)
-        asyncio.run(run_worker(assembled, socket.socket(fileno=int(descriptor))))
+        pipe, *opened = [socket.socket(fileno=int(number)) for number in numbers]
+        for each in opened:
+            each.setblocking(False)
+        asyncio.run(run_worker(assembled, pipe, list(zip(opened[::2], opened[1::2], strict=True))))
     except GslbError as error:
         sys.exit(f"gslb: {error}")
 

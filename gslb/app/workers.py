@@ -15,7 +15,7 @@ import json
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from gslb.health.snapshot import HealthSnapshot
 from gslb.model.endpoint import Endpoint
 from gslb.model.place import Location
 from gslb.policy.measured import AgentRow, AgentTimes
-from gslb.server.sockets import open_tcp, open_udp
+from gslb.server.sockets import Pair, open_tcp, open_udp
 from gslb.telemetry.logs import get_logger
 
 RESTART_S = 1.0
@@ -80,10 +80,14 @@ class Worker:
 
 
 class Workers:
-    """All workers of a leader. path: the configuration that they serve."""
+    """All workers of a leader. path: the configuration that they serve. pairs: sockets that all of
+    them answer on, where they do not open their own.
+    """
 
-    def __init__(self, path: Path, count: int) -> None:
+    def __init__(self, path: Path, count: int, pairs: Sequence[Pair] = ()) -> None:
         self._path = path
+        self._pairs = pairs
+        self._are_serving = asyncio.Event()
         self._workers = [Worker(number) for number in range(count)]
         self._health: Line = {}
         self._times: Line = {}
@@ -93,6 +97,10 @@ class Workers:
         async with asyncio.TaskGroup() as group:
             for worker in self._workers:
                 group.create_task(self._keep_alive(worker), name=f"worker {worker.number}")
+
+    async def until_serving(self) -> None:
+        """Returns once every worker has told something, which it does when it answers."""
+        await self._are_serving.wait()
 
     def send_health(self, health: HealthSnapshot) -> None:
         """Hands a snapshot to every worker, and to those that start later."""
@@ -129,8 +137,9 @@ class Workers:
     async def _run_once(self, worker: Worker) -> int:
         """Runs one process of a worker; returns its exit status. Ends it when cancelled."""
         ours, theirs = socket.socketpair()
-        argv = (sys.executable, "-m", "gslb.app.worker", str(self._path), str(theirs.fileno()))
-        process = await asyncio.create_subprocess_exec(*argv, pass_fds=(theirs.fileno(),))
+        numbers = [theirs.fileno(), *(each.fileno() for pair in self._pairs for each in pair)]
+        argv = (sys.executable, "-m", "gslb.app.worker", str(self._path), *map(str, numbers))
+        process = await asyncio.create_subprocess_exec(*argv, pass_fds=numbers)
         theirs.close()
         reader, worker.writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
         for line in filter(None, (self._health, self._times)):
@@ -138,6 +147,8 @@ class Workers:
         try:
             async for line in read_lines(reader):
                 worker.told = line
+                if all(each.told for each in self._workers):
+                    self._are_serving.set()
         finally:
             worker.writer.close()  # the worker ends when it sees this (law 2)
             worker.writer = None

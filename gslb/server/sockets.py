@@ -61,9 +61,11 @@ def open_tcp(endpoint: Endpoint, *, share: bool, backlog: int = 256) -> socket.s
     return _open(endpoint, socket.SOCK_STREAM, prepare)
 
 
-def open_both(
-    endpoints: Iterable[Endpoint], *, share: bool
-) -> list[tuple[socket.socket, socket.socket]]:
+Pair = tuple[socket.socket, socket.socket]
+"""The UDP and the listening TCP socket of one address."""
+
+
+def open_both(endpoints: Iterable[Endpoint], *, share: bool) -> list[Pair]:
     """A UDP and a listening TCP socket for each address, or none at all and a ListenError."""
     with ExitStack() as opened:
         both = [
@@ -112,14 +114,24 @@ def _family(endpoint: Endpoint) -> socket.AddressFamily:
     return socket.AF_INET if version == 4 else socket.AF_INET6
 
 
-def _prepare_udp(opened: socket.socket, *, endpoint: Endpoint, share: bool) -> None:
-    _share(opened, share=share)
+def equip_udp(opened: socket.socket) -> None:
+    """Sets what a UDP socket needs to serve names (law 2), bound or not. Raises OSError."""
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_OCTETS)
     if opened.family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_OMIT)
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, 1)
     else:
         opened.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_OMIT)
+
+
+def equip_tcp(opened: socket.socket) -> None:
+    """Sets what a TCP socket hands on to what it accepts. Raises OSError."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _prepare_udp(opened: socket.socket, *, endpoint: Endpoint, share: bool) -> None:
+    _share(opened, share=share)
+    equip_udp(opened)
     opened.bind((endpoint.host, endpoint.port))
 
 
@@ -127,7 +139,7 @@ def _prepare_tcp(opened: socket.socket, *, endpoint: Endpoint, share: bool, back
     _share(opened, share=share)
     # A restart must not wait for the connections of the process before to expire.
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    equip_tcp(opened)
     opened.bind((endpoint.host, endpoint.port))
     opened.listen(backlog)
 
