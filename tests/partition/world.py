@@ -149,7 +149,7 @@ class World:
         """
         since = time.monotonic()
         wanted = [self.regions[name] for name in regions or REGIONS]
-        wait_for(lambda: all(map(holds, wanted)), within_s=20, every_s=LOOK_S)
+        wait_for(lambda: all(map(holds, wanted)), within_s=40, every_s=LOOK_S)
         return time.monotonic() - since
 
     def calm_down(self) -> None:
