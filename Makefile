@@ -14,8 +14,10 @@ MADE := $(VENV)/.made
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
+export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist requirements clean
+.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
 .PHONY: demo-compose demo-compose-down test-compose
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -73,12 +75,17 @@ geodata: $(RUN) ## build geodata/country.mmdb again from Debian's tor-geoipdb
 	(https://location.ipfire.org, CC BY-SA 4.0) from Debian tor-geoipdb \
 	$$(dpkg-query -W -f '$${Version}' tor-geoipdb)" $(ARGS)
 
-docs: $(RUN) ## write docs/configuration.md from the schema
+docs: $(RUN) ## write docs/configuration.md, the manual pages and the completions
 	@$(BIN)/python -m gslb.config.document
+	@$(BIN)/python -m gslb.cli.manual
+	@$(BIN)/python -m gslb.cli.completions
 
 dist: $(RUN) ## build the wheel and the sdist in dist/; the same files give the same octets
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build
+
+install: dist ## install for the whole machine; DESTDIR=... PREFIX=/usr, see docs/install.md
+	@PYTHON=$(BIN)/python packaging/install.sh
 
 requirements: $(DEV) ## pin the newest versions that pyproject.toml allows
 	@$(COMPILE) --upgrade --extra build --extra compression pyproject.toml -o requirements.txt

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -179,6 +179,26 @@ services:
 """
 
 
+SECTIONS: dict[str, tuple[tuple[str, type[BaseModel]], ...]] = {
+    "The main file": _MAIN,
+    "Proxies": PROXY_SECTIONS,
+    "Zone files": _ZONE,
+    "Options of filters": tuple(
+        (name, found.Options) for name, found in FILTERS.items() if found.Options.model_fields
+    ),
+}
+"""All sections by their heading: where the keys stand, and the model that has them."""
+
+
+class Row(NamedTuple):
+    """One key, as people read it."""
+
+    key: str
+    takes: str
+    default: str
+    meaning: str
+
+
 def compose_page() -> str:
     """The whole page."""
     return "\n".join(_page()).rstrip() + "\n"
@@ -190,37 +210,46 @@ def _page() -> Iterator[str]:
     yield f"```yaml\n{_MAIN_EXAMPLE}```\n"
     yield "With agents and Redis:\n"
     yield f"```yaml\n{_AGENTS_EXAMPLE}```\n"
-    for path, model in _MAIN:
-        yield from _section(path, model)
+    yield from _sections("The main file")
     yield "## Proxies\n"
     yield _PROXY_HEAD
     yield f"```yaml\n{PROXY_EXAMPLE}```\n"
-    for path, model in PROXY_SECTIONS:
-        yield from _section(path, model)
+    yield from _sections("Proxies")
     yield "## Zone files\n"
     yield f"```yaml\n{_ZONE_EXAMPLE}```\n"
-    for path, model in _ZONE:
-        yield from _section(path, model)
+    yield from _sections("Zone files")
     yield "## Options of filters\n"
     yield "In `services.NAME.policy` as `{name: {option: value}}`; see docs/policies.md.\n"
-    for name, found in FILTERS.items():
-        if found.Options.model_fields:
-            yield from _section(name, found.Options)
+    yield from _sections("Options of filters")
+
+
+def _sections(heading: str) -> Iterator[str]:
+    for path, model in SECTIONS[heading]:
+        yield from _section(path, model)
 
 
 def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
-    root = model.model_json_schema()
+    about, rows = read_rows(model)
     if path:
         yield f"### `{path}`\n"
-    yield f"{_flat(root.get('description', ''))}\n"
+    yield f"{about}\n"
     yield "| key | takes | default | meaning |"
     yield "|---|---|---|---|"
+    for row in rows:
+        cells = (f"`{row.key}`", *row[1:])
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield ""
+
+
+def read_rows(model: type[BaseModel]) -> tuple[str, list[Row]]:
+    """What a model is about, and its keys."""
+    root = model.model_json_schema()
+    rows = []
     for key, found in root["properties"].items():
         default = _default(found, is_required=key in root.get("required", ()))
         meaning = _flat(found.get("description") or resolve(found, root).get("description", ""))
-        cells = (f"`{key}`", allowed_by(found, root), default, meaning)
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-    yield ""
+        rows.append(Row(key, allowed_by(found, root), default, meaning))
+    return _flat(root.get("description", "")), rows
 
 
 def _default(found: Schema, *, is_required: bool) -> str:
