@@ -6,7 +6,8 @@ Laws:
 2. A body is framed by what is handed in, never by what was received.
 3. Nothing that names a backend is added.
 
-Costs, five fields: `compose_request` 1.4 µs, `compose_response` 1.4 µs.
+Costs, five fields: `compose_request` 1.4 µs, `compose_response` 1.4 µs, or 0.2 µs for a head that
+has come before (gslb.http1.answer).
 """
 
 from __future__ import annotations
@@ -103,6 +104,23 @@ def compose_response(  # noqa: PLR0913 - one for each party that has a say
     is framed; UNTIL_CLOSE closes whatever keep_alive says. extra: whole lines of ours, with their
     ends.
     """
+    if version == 11 and keep_alive and body == response.body != UNTIL_CLOSE:
+        made_with, octets = response.composed
+        if made_with is not changes:
+            octets = _compose(response, version, body, keep_alive, changes)
+            response.composed = (changes, octets)
+        return octets + extra + b"\r\n"
+    return _compose(response, version, body, keep_alive, changes) + extra + b"\r\n"
+
+
+def _compose(
+    response: Response,
+    version: int,
+    body: int,
+    keep_alive: bool,  # noqa: FBT001 - as above
+    changes: Changes | None,
+) -> bytes:
+    """The lines of an answer's head, each with its end."""
     assert body != CHUNKED or version == 11
     fields = response.fields
     is_reframed = body != response.body or body < 0
@@ -129,7 +147,7 @@ def compose_response(  # noqa: PLR0913 - one for each party that has a say
         lines.append(b"Connection: keep-alive")
     if changes is not None:
         lines = changes.apply(lines)
-    lines.append(extra + b"\r\n")
+    lines.append(b"")
     return b"\r\n".join(lines)
 
 
