@@ -31,7 +31,7 @@ from gslb.proxy.passage import IDEMPOTENT, Passage
 
 if TYPE_CHECKING:
     from gslb.balance.member import Member
-    from gslb.balance.pool_state import Candidate
+    from gslb.balance.pool_state import Standings
     from gslb.http1.answer import Response
     from gslb.proxy.caching import Visit
     from gslb.proxy.filters import AnswerFilter
@@ -47,7 +47,7 @@ class Exchange(Passage):
     """One request of a client on its way.
 
     key: hash of what the pool's algorithm goes by. cost: what it weighs. sticky: the backend that
-    the client belongs to. candidates: what there was to choose from, for the audit line. trail:
+    the client belongs to. standings: what there was to choose from, for the audit line. trail:
     attempts that did not become the answer: backend, what became of it, milliseconds, reason.
     """
 
@@ -56,7 +56,7 @@ class Exchange(Passage):
     key = 0
     sticky: str | None = None
     affinity = ""
-    candidates: list[Candidate] | None = None
+    standings: Standings | None = None
     tried: tuple[str, ...] = ()
     trail: tuple[tuple[str, str, float, str], ...] = ()
     was_hedged = False
@@ -89,8 +89,8 @@ class Exchange(Passage):
             self._launch(picked, now)
 
     def _pick(self, pool: BackendPool, now: float) -> Member | Refusal:
-        if self.tier.tell is not None and self.candidates is None:
-            self.candidates = pool.state.explain(now)
+        if self.tier.tell is not None and self.standings is None:
+            self.standings = pool.state.stand(now)
         return pool.state.pick(
             now=now,
             draw=random.random(),

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -289,7 +290,7 @@ async def proxying(
             affinity=affinity,
             keys={},
             limiter=Limiter(None, lambda: 1),
-            tell=records.append,
+            tell=lambda line: records.append(json.loads(line)),
         )
         world = World(tier, listening, records)
         for pool in tier.pools.values():
