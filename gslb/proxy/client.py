@@ -282,7 +282,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._buffer and not self.is_congested:
             self._take_waiting()
-        else:
+        elif self.is_reading_paused:
             self.read_on()
 
     def _refuse(self, error: HttpError) -> None:

@@ -106,13 +106,13 @@ class Exchange(Passage):
         attempt = Attempt(self, member, now=now)
         attempt.is_hedge = is_hedge
         attempt.is_retry, self._is_retrying = self._is_retrying, False
-        self.attempts = (*self.attempts, attempt)
+        self.attempts = (*self.attempts, attempt) if self.attempts else (attempt,)
         pool.state.begin(member, now=now, cost=self.cost)
         is_careful = self._was_reopened or self.request.method not in IDEMPOTENT
         if self._was_reopened:
             connection = None
         else:
-            connection = pool.take_idle(member.name, is_careful=is_careful)
+            connection = pool.take_idle(member.name, now, is_careful=is_careful)
         if self.is_sent:
             self.await_answer(now)
         else:
@@ -419,11 +419,10 @@ class Exchange(Passage):
 
     # ------------------------------------------------------------ the end
 
-    def filter_answer(self, response: Response) -> AnswerFilter | None:
-        """What changes the answer on its way, None leaves it as it is."""
+    def filter_answer(self, response: Response) -> AnswerFilter:
+        """What changes the answer on its way."""
         lane = self.lane
-        if lane is None or lane in self.tier.plain_answers:
-            return None
+        assert lane is not None, "asked for the answers of a route"
         try:
             return make_filter(self, lane, response)
         except BadAnswer:  # what was asked was a question of the cache: the client's own is next
