@@ -127,7 +127,7 @@ class DataPlane(Protocol):
         """See Tier."""
 
 
-Tell = Callable[[dict[str, Any]], None]
+Tell = Callable[[str], None]
 MakePlane = Callable[[Plan, Tell | None, Callable[[], int]], tuple[DataPlane, Runs]]
 """(plan, tell, known proxies of the region) -> a data plane, and what must go on for it."""
 Lend = Callable[[Proxy], Sequence[socket.socket]]

@@ -1,11 +1,10 @@
 """The audit log of a proxy: one JSON line for each request.
 
 Laws:
-1. Every record is written, in order, or counted as dropped: a disk that hangs costs lines, never
+1. Every line is written, in order, or counted as dropped: a disk that hangs costs lines, never
    requests.
-2. A record waits BATCH_S at most, and BATCH records are made into lines at once: that takes the
-   event loop 0.3 ms, and half of what one by one would (5 µs a record of 25 fields instead of 9,
-   measured).
+2. A line waits BATCH_S at most, and BATCH lines are handed over at once: to wake the thread that
+   writes costs as much as a line.
 3. A line is whole whoever else writes: processes that share a pipe write no more at once than it
    takes without mixing (PIPE_BUF).
 """
@@ -13,12 +12,9 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 import select
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from gslb.errors import ListenError
 from gslb.telemetry.decisions import DecisionLog
@@ -28,14 +24,9 @@ BATCH_S = 0.02
 WAITING = 1000
 """Batches that the disk may be behind: 64,000 requests, some 60 MB."""
 
-# Between two records of a batch. Nobody outside can know it, so nobody can end a line with it.
-_MARK = secrets.token_hex(16)
-_SEAM = f',"{_MARK}",'
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
-
 
 class AccessLog:
-    """Writes records as lines. target: `stdout`, `stderr` or a path. is_shared: other processes
+    """Writes lines. target: `stdout`, `stderr` or a path. is_shared: other processes
     write there, too.
 
     Raises ListenError when the file cannot be opened, by the operator's fault.
@@ -49,13 +40,13 @@ class AccessLog:
         except OSError as error:
             cause = error.strerror or str(error)
             raise ListenError(f"cannot write the access log {target}: {cause}") from error
-        self._waiting: list[Mapping[str, Any]] = []
+        self._waiting: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def tell(self, record: Mapping[str, Any]) -> None:
-        """Has a record written soon; it must not be changed any more. 0.2 µs."""
+    def tell(self, line: str) -> None:
+        """Has a line of ASCII written soon, which comes without its end. 0.2 µs."""
         waiting = self._waiting
-        waiting.append(record)
+        waiting.append(line)
         if len(waiting) >= BATCH:
             self.flush()
         elif self._timer is None:
@@ -67,8 +58,8 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         if self._waiting:
-            records, self._waiting = self._waiting, []
-            lines = dump_lines(records)
+            waiting, self._waiting = self._waiting, []
+            lines = join_lines(waiting)
             for part in _split(lines) if self._is_split else (lines,):
                 self._file.write_lines(part)
 
@@ -89,12 +80,9 @@ class AccessLog:
         self._file.close()
 
 
-def dump_lines(records: list[Mapping[str, Any]]) -> bytes:
-    """Records as lines of ASCII JSON, encoded in one go (law 2)."""
-    between: list[Any] = [_MARK] * (2 * len(records) - 1)
-    between[::2] = records
-    text = _encode(between)[1:-1].replace(_SEAM, "\n")
-    return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
+def join_lines(lines: list[str]) -> bytes:
+    """Lines as they are written. The one control character that JSON lets pass is escaped."""
+    return ("\n".join(lines) + "\n").replace("\x7f", "\\u007f").encode("ascii")
 
 
 def _split(lines: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
 
-from gslb.http1.answer import Response
+from gslb.http1.answer import NEVER_COMPOSED, Response
 from gslb.http1.fields import join_lines, name_of
 from gslb.http1.head import Request
 
@@ -68,6 +68,7 @@ def make_response(status: int, reason: bytes, raw: Sequence[bytes], *, body: int
     response = Response()
     response.status, response.reason, response.version = status, reason, 11
     response.body, response.keep_alive = body, True
+    response.composed = NEVER_COMPOSED
     response.raw = list(raw)
     response.keys = [name_of(line) for line in raw]
     response.fields = join_lines(response.raw, {})

@@ -4,8 +4,11 @@ Laws:
 1. A head is taken only if both readings take it, as with requests (gslb.http1.head).
 2. Answers to HEAD, and 1xx, 204 and 304, have no body whatever they announce.
 3. A connection on which the end of an answer could be read in two ways is not used again.
+4. A head that has come before, octet for octet, is not read again: what is asked for over and over
+   has the same head until the second of its Date is over. So a Response is never changed.
 
-Costs: `parse_response` of five fields 2.6 µs.
+Costs: `parse_response` of five fields 2.6 µs, of a head that has come before 0.3 µs; to look for
+one that has not takes 0.1 µs.
 """
 
 from __future__ import annotations
@@ -33,6 +36,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]
 _KEY = KEYS.get
 _SEPARATORS: dict[bytes, bytes] = {}
 _SILENT = object()
+NEVER_COMPOSED = (object(), b"")
+_REMEMBERED = 256
+"""Heads that are remembered, those that came last: with what was read from them 1 MB at most."""
+_REMEMBERED_OCTETS = 1024
 
 
 class Response:
@@ -40,10 +47,21 @@ class Response:
 
     version: 10 or 11. fields: lower-case name to value, those of equal names joined (Set-Cookie
     cannot be read from them, only from lines). body: its length, CHUNKED or UNTIL_CLOSE. raw: the
-    lines as sent; keys: their names in lower case, in the same order.
+    lines as sent; keys: their names in lower case, in the same order. composed: what was made of it
+    last, by gslb.http1.compose.
     """
 
-    __slots__ = ("body", "fields", "keep_alive", "keys", "raw", "reason", "status", "version")
+    __slots__ = (
+        "body",
+        "composed",
+        "fields",
+        "keep_alive",
+        "keys",
+        "raw",
+        "reason",
+        "status",
+        "version",
+    )
     status: int
     reason: bytes
     version: int
@@ -52,6 +70,7 @@ class Response:
     keys: Iterable[bytes]
     body: int
     keep_alive: bool
+    composed: tuple[object, bytes]
 
     @property
     def lines(self) -> list[tuple[bytes, bytes]]:
@@ -64,15 +83,22 @@ def parse_response(head: bytes, *, method: bytes, limits: HttpLimits) -> Respons
 
     Raises: BadAnswer, the backend's.
     """
+    if len(head) > limits.header_octets or head.count(b"\r\n") - 2 > limits.headers:
+        raise BadAnswer("head_too_large")
+    if len(head) <= _REMEMBERED_OCTETS:
+        return _read_remembered(head, method == b"HEAD")
+    return _read(head, method == b"HEAD")
+
+
+def _read(head: bytes, is_for_head: bool) -> Response:  # noqa: FBT001 - positional for the cache
     raw = head.split(b"\r\n")
     start = raw[0]
     raw = raw[1:-2]
-    if len(head) > limits.header_octets or len(raw) > limits.headers:
-        raise BadAnswer("head_too_large")
     response = Response()
     version, status, response.reason = _read_status(start)
     response.version = version
     response.status = status
+    response.composed = NEVER_COMPOSED
     fields: dict[bytes, bytes] = {}
     for line in raw:
         name, _, value = line.partition(b":")
@@ -89,8 +115,8 @@ def parse_response(head: bytes, *, method: bytes, limits: HttpLimits) -> Respons
         raise BadAnswer(fault.reason) from None
     response.keep_alive = does_keep_alive(version, fields)
     response.body = UNTIL_CLOSE if body is None else body
-    if method == b"HEAD" or status < 200 or status in {204, 304}:
-        _empty(response, method)
+    if is_for_head or status < 200 or status in {204, 304}:
+        _empty(response, is_for_head=is_for_head)
     elif body is None:
         response.keep_alive = False
     try:
@@ -102,6 +128,9 @@ def parse_response(head: bytes, *, method: bytes, limits: HttpLimits) -> Respons
     return response
 
 
+_read_remembered = lru_cache(maxsize=_REMEMBERED)(_read)
+
+
 @lru_cache(maxsize=256)
 def _read_status(start: bytes) -> tuple[int, int, bytes]:
     """A status line to version, status and reason; the few that come all day are remembered."""
@@ -111,7 +140,7 @@ def _read_status(start: bytes) -> tuple[int, int, bytes]:
     return 11 if found[1] == b"1" else 10, int(found[2]), found[3] or b""
 
 
-def _empty(response: Response, method: bytes) -> None:
+def _empty(response: Response, *, is_for_head: bool) -> None:
     """An answer that has no body: what it announces is kept for HEAD and 304 (RFC 9110 8.6), and
     taken away where it says nothing; a backend that announced one there may send it.
     """
@@ -120,7 +149,7 @@ def _empty(response: Response, method: bytes) -> None:
     if response.status == 101:
         _judge_switch(response)
     if response.status == 304 or (
-        method == b"HEAD" and response.status >= 200 and response.status != 204
+        is_for_head and response.status >= 200 and response.status != 204
     ):
         return
     if announced not in (UNTIL_CLOSE, 0):

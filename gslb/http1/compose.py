@@ -6,7 +6,8 @@ Laws:
 2. A body is framed by what is handed in, never by what was received.
 3. Nothing that names a backend is added.
 
-Costs, five fields: `compose_request` 1.4 µs, `compose_response` 1.4 µs.
+Costs, five fields: `compose_request` 1.4 µs, `compose_response` 1.4 µs; 0.7 and 0.2 µs for what has
+come before (gslb.http1.head, gslb.http1.answer).
 """
 
 from __future__ import annotations
@@ -61,19 +62,29 @@ def compose_request(  # noqa: PLR0913 - one for each party that has a say
 
     host: replaces the Host; None keeps it. body: how it is framed, a length or CHUNKED.
     """
+    told, method = request.told, request.method
+    if (
+        told.is_bare
+        and request.raw is told.raw
+        and changes is None
+        and not via.is_trusted
+        and method not in _TELLS_LENGTH
+    ):
+        passed = told.passed
+        if passed is None:
+            passed = told.passed = b"".join(line + b"\r\n" for line in _pick(request, via))
+        start = method + b" " + target + b" HTTP/1.1\r\nHost: " + (host or request.authority)
+        return start + b"\r\n" + passed + via.compose_lines(request) + b"\r\n\r\n"
     fields = request.fields
-    dropped = _TRUSTED_DROPPED if via.is_trusted else _REQUEST_DROPPED
-    if b"connection" in fields and fields[b"connection"] not in _NAMES_NOTHING:
-        dropped |= list_named(fields[b"connection"])
     lines = [
-        b"%b %b HTTP/1.1\r\nHost: %b" % (request.method, target, host or request.authority),
-        *[line for line, key in zip(request.raw, request.keys, strict=True) if key not in dropped],
+        b"%b %b HTTP/1.1\r\nHost: %b" % (method, target, host or request.authority),
+        *_pick(request, via),
     ]
     if body:
         lines.append(
             b"Transfer-Encoding: chunked" if body == CHUNKED else b"Content-Length: %d" % body
         )
-    elif b"content-length" in fields or request.method in _TELLS_LENGTH:
+    elif b"content-length" in fields or method in _TELLS_LENGTH:
         lines.append(b"Content-Length: 0")
     lines.append(via.compose_lines(request))
     if request.upgrade:
@@ -86,6 +97,15 @@ def compose_request(  # noqa: PLR0913 - one for each party that has a say
         lines = changes.apply(lines)
     lines.append(b"\r\n")
     return b"\r\n".join(lines)
+
+
+def _pick(request: Request, via: Forwarding) -> list[bytes]:
+    """The lines of a request that go on."""
+    fields = request.fields
+    dropped = _TRUSTED_DROPPED if via.is_trusted else _REQUEST_DROPPED
+    if b"connection" in fields and fields[b"connection"] not in _NAMES_NOTHING:
+        dropped |= list_named(fields[b"connection"])
+    return [line for line, key in zip(request.raw, request.keys, strict=True) if key not in dropped]
 
 
 def compose_response(  # noqa: PLR0913 - one for each party that has a say
@@ -103,6 +123,23 @@ def compose_response(  # noqa: PLR0913 - one for each party that has a say
     is framed; UNTIL_CLOSE closes whatever keep_alive says. extra: whole lines of ours, with their
     ends.
     """
+    if version == 11 and keep_alive and body == response.body != UNTIL_CLOSE:
+        made_with, octets = response.composed
+        if made_with is not changes:
+            octets = _compose(response, version, body, keep_alive, changes)
+            response.composed = (changes, octets)
+        return octets + extra + b"\r\n"
+    return _compose(response, version, body, keep_alive, changes) + extra + b"\r\n"
+
+
+def _compose(
+    response: Response,
+    version: int,
+    body: int,
+    keep_alive: bool,  # noqa: FBT001 - as above
+    changes: Changes | None,
+) -> bytes:
+    """The lines of an answer's head, each with its end."""
     assert body != CHUNKED or version == 11
     fields = response.fields
     is_reframed = body != response.body or body < 0
@@ -129,7 +166,7 @@ def compose_response(  # noqa: PLR0913 - one for each party that has a say
         lines.append(b"Connection: keep-alive")
     if changes is not None:
         lines = changes.apply(lines)
-    lines.append(extra + b"\r\n")
+    lines.append(b"")
     return b"\r\n".join(lines)
 
 

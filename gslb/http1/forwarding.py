@@ -58,7 +58,7 @@ class Forwarding:
             return self._compose_trusted(request)
         if not request.authority:
             return self._fixed + self.request_id
-        return b"%b%b\r\nX-Forwarded-Host: %b" % (self._fixed, self.request_id, request.authority)
+        return self._fixed + self.request_id + b"\r\nX-Forwarded-Host: " + request.authority
 
     def _compose_trusted(self, request: Request) -> bytes:
         fields = request.fields

@@ -6,14 +6,18 @@ Laws:
 2. What framed the message (Content-Length, Transfer-Encoding) has one reading or is refused.
 3. Names with an underscore are gone: some backends cannot tell them from those with a hyphen.
 4. Lines are kept as sent; who composes picks from them and never rewrites them.
+5. Lines that have come before, octet for octet, are not split again: a client says the same of
+   itself with each request. httptools judges every octet of every head all the same.
 
-Costs: `parse_request` of five fields 3.2 µs, of which httptools takes 0.5 (no callbacks).
+Costs: `parse_request` of five fields 3.2 µs, of which httptools takes 0.5 (no callbacks); 1.7 µs
+where the fields have come before, whatever the target; to look for those that have not takes 0.2.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from httptools import (
@@ -59,11 +63,47 @@ ALLOWED: Final = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 _REFUSED = frozenset({b"CONNECT", b"TRACE"})
+_SPECIAL = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te"})
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _SLASH = 0x2F
 _SEPARATORS = {b"cookie": b"; "}
 _SILENT = object()
 """What httptools calls back on: nothing."""
+_REMEMBERED = 256
+"""Clients whose lines are remembered, those that asked last: some 2 MB at most. They may hold a
+cookie or a token, as long as others do not push them out."""
+_REMEMBERED_OCTETS = 2048
+
+
+class Lines:
+    """The field lines of a head. fields, raw, keys: see Request. count: of all lines that came.
+    is_bare: none is about a body, an expectation, an upgrade or trailers. stays: whether the
+    client's connection does, by HTTP/1.1. passed: those that go on, of an untrusted client, each
+    with its end; None until gslb.http1.compose has picked them.
+    """
+
+    __slots__ = ("count", "fields", "is_bare", "keys", "passed", "raw", "stays")
+
+    def __init__(self, block: bytes) -> None:
+        raw = block.split(b"\r\n")[:-2]
+        fields: dict[bytes, bytes] = {}
+        for line in raw:
+            name, _, value = line.partition(b":")
+            fields[KEYS[name]] = value.strip()
+        self.count = len(raw)
+        self.keys: Iterable[bytes] = fields
+        if len(fields) != len(raw) or b"" in fields:
+            raw = [line for line in raw if b"_" not in line.partition(b":")[0]]
+            self.keys = [name_of(line) for line in raw]
+            fields = join_lines(raw, _SEPARATORS)
+        self.fields = fields
+        self.raw = raw
+        self.is_bare = _SPECIAL.isdisjoint(fields)
+        self.stays = does_keep_alive(11, fields)
+        self.passed: bytes | None = None
+
+
+_remember = lru_cache(maxsize=_REMEMBERED)(Lines)
 
 
 class Request:
@@ -73,7 +113,8 @@ class Request:
     lower case, without port and final dot, empty if HTTP/1.0 named none; authority: the same as
     sent. version: 10 or 11. fields: lower-case name to value, those of equal names joined. body:
     its length or CHUNKED. upgrade: it asks for a websocket, and may. size: octets of the head.
-    raw: the lines as sent; keys: their names in lower case, in the same order.
+    raw: the lines as sent; keys: their names in lower case, in the same order; told: the lines that
+    came, which others may have been put in place of.
     """
 
     __slots__ = (
@@ -90,6 +131,7 @@ class Request:
         "raw",
         "size",
         "target",
+        "told",
         "upgrade",
         "version",
     )
@@ -108,6 +150,7 @@ class Request:
     expects_continue: bool
     upgrade: bool
     size: int
+    told: Lines
 
     @property
     def lines(self) -> list[tuple[bytes, bytes]]:
@@ -153,31 +196,21 @@ def parse_request(head: bytes, limits: HttpLimits) -> Request:
 
     Raises: HttpError, the client's.
     """
-    raw = head.split(b"\r\n")
-    start = raw[0]
-    raw = raw[1:-2]
-    if (
-        len(start) > limits.line_octets
-        or len(head) > limits.header_octets
-        or len(raw) > limits.headers
-    ):
+    start, _, block = head.partition(b"\r\n")
+    if len(start) > limits.line_octets or len(head) > limits.header_octets:
+        raise _too_large(start, limits)
+    told = _remember(block) if len(block) <= _REMEMBERED_OCTETS else Lines(block)
+    if told.count > limits.headers:
         raise _too_large(start, limits)
     method, target, version = _split_start(start)
     request = Request()
     request.method = method
     request.version = version
     request.size = len(head)
-    fields: dict[bytes, bytes] = {}
-    for line in raw:
-        name, _, value = line.partition(b":")
-        fields[KEYS[name]] = value.strip()
-    request.keys = fields
-    if len(fields) != len(raw) or b"" in fields:
-        raw = [line for line in raw if b"_" not in line.partition(b":")[0]]
-        request.keys = [name_of(line) for line in raw]
-        fields = join_lines(raw, _SEPARATORS)
-    request.fields = fields
-    request.raw = raw
+    request.told = told
+    request.fields = fields = told.fields
+    request.raw = told.raw
+    request.keys = told.keys
     if target[0] == _SLASH and b"host" in fields:
         request.authority = authority = fields[b"host"]
         request.host = host_of(authority)
@@ -187,12 +220,11 @@ def parse_request(head: bytes, limits: HttpLimits) -> Request:
     request.path, _, request.query = request.target.partition(b"?")
     if has_dot_segment(request.path):
         raise HttpError(400, "dot_segment")
+    request.keep_alive = told.stays if version == 11 else does_keep_alive(version, fields)
     request.body = 0
-    if b"content-length" in fields or b"transfer-encoding" in fields:
-        request.body = _judge_body(request, limits)
-    request.keep_alive = does_keep_alive(version, fields)
-    request.expects_continue = b"expect" in fields and _judge_expect(request)
-    request.upgrade = b"upgrade" in fields and _is_websocket(request)
+    request.expects_continue = request.upgrade = False
+    if not told.is_bare:
+        _judge_rest(request, limits)
     _read_again(head, request)
     return request
 
@@ -241,6 +273,14 @@ def _judge_host(request: Request, target: bytes) -> None:
     request.target = target
     request.authority = authority
     request.host = host_of(authority) if authority or request.version == 11 or named == b"" else b""
+
+
+def _judge_rest(request: Request, limits: HttpLimits) -> None:
+    fields = request.fields
+    if b"content-length" in fields or b"transfer-encoding" in fields:
+        request.body = _judge_body(request, limits)
+    request.expects_continue = b"expect" in fields and _judge_expect(request)
+    request.upgrade = b"upgrade" in fields and _is_websocket(request)
 
 
 def _judge_body(request: Request, limits: HttpLimits) -> int:

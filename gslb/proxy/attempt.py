@@ -21,17 +21,28 @@ class Attempt:
     another request before. held: an answer that would be retried, unread.
     """
 
-    connection: BackendConnection | None = None
-    is_retry = False
-    is_hedge = False
-    is_wanted = True
-    was_reused = False
-    held: Response | None = None
+    __slots__ = (
+        "began_at",
+        "connection",
+        "exchange",
+        "held",
+        "is_hedge",
+        "is_retry",
+        "is_wanted",
+        "member",
+        "was_reused",
+    )
 
     def __init__(self, exchange: Exchange, member: Member, *, now: float) -> None:
         self.exchange = exchange
         self.member = member
         self.began_at = now
+        self.connection: BackendConnection | None = None
+        self.held: Response | None = None
+        self.is_retry = False
+        self.is_hedge = False
+        self.is_wanted = True
+        self.was_reused = False
 
     def use(self, connection: BackendConnection) -> None:
         """Sends the request, as far as it has come, over a connection."""

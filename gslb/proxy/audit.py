@@ -1,4 +1,5 @@
-"""The audit record of a request: what was decided and why, and how long each phase took.
+"""The audit line of a request: what was decided and why, and how long each phase took; one object
+of JSON in ASCII.
 
 Times are milliseconds, rounded to microseconds. What does not apply is left out. Nothing here holds
 a secret: no cookie, no token, no query value, no field of a client but what routes are judged by.
@@ -6,7 +7,10 @@ a secret: no cookie, no token, no query value, no field of a client but what rou
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quote
 from time import monotonic
 from time import time as unix_time
 from typing import TYPE_CHECKING, Any
@@ -14,90 +18,69 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gslb.balance.pool_state import Candidate
     from gslb.http1.errors import HttpError
+    from gslb.proxy.attempt import Attempt
     from gslb.proxy.client import ClientConnection
     from gslb.proxy.exchange import Exchange
+    from gslb.proxy.pool import BackendPool
     from gslb.proxy.tcp_record import TcpRecord
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
 
-def compose_record(exchange: Exchange) -> dict[str, Any]:
-    """The record of an exchange that is done. Costs 3 us."""
+
+def compose_line(exchange: Exchange) -> str:
+    """The line of an exchange that is done, without its end. Written out, it costs 5 us; a
+    dictionary of 25 fields and its encoding took 12.
+    """
     request, lane, pool = exchange.request, exchange.lane, exchange.pool
-    now = monotonic()
-    arrived_at = exchange.arrived_at
-    winner = exchange.winner
-    timers: dict[str, float] = {"total": round((now - arrived_at) * 1000, 3)}
-    record: dict[str, Any] = {
-        "at": round(unix_time() - (now - arrived_at), 3),
-        "id": exchange.request_id.decode("latin-1"),
-        "client": str(exchange.address),
-        "method": request.method.decode("latin-1"),
-        "host": request.host.decode("latin-1"),
-        "path": request.path.decode("latin-1"),
-        "route": None if lane is None else lane.name,
-        "pool": None if pool is None else pool.name,
-        "backend": None if winner is None else winner.member.name,
-        "status": exchange.status,
-        "octets_in": request.size + (0 if exchange.body is None else exchange.body.total),
-        "octets_out": exchange.octets_out,
-        "timers": timers,
-        "configuration": exchange.tier.generation,
-    }
-    if exchange.answered_at:
-        timers["head"] = round((exchange.answered_at - arrived_at) * 1000, 3)
+    winner, body, address = exchange.winner, exchange.body, exchange.address
+    arrived_at, answered_at, peer = exchange.arrived_at, exchange.answered_at, exchange.client.peer
+    taken_s = monotonic() - arrived_at
+    timers = f'"total":{taken_s * 1000:.3f}'
+    if answered_at:
+        timers += f',"head":{(answered_at - arrived_at) * 1000:.3f}'
     if winner is not None:
-        timers["backend"] = round((exchange.answered_at - winner.began_at) * 1000, 3)
+        timers += f',"backend":{(answered_at - winner.began_at) * 1000:.3f}'
     if exchange.queued_s:
-        timers["queue"] = round(exchange.queued_s * 1000, 3)
-    if pool is not None:
-        _add_choice(record, exchange)
-    if exchange.ended_by:
-        record["ended_by"] = exchange.ended_by
-        record["reason"] = exchange.reason
-    if exchange.notes:
-        record |= exchange.notes
-    return record
+        timers += f',"queue":{exchange.queued_s * 1000:.3f}'
+    return (
+        f'{{"at":{unix_time() - taken_s:.3f},"id":{quote(exchange.request_id.decode("latin-1"))}'
+        f',"client":"{peer.text if address is peer.address else address}"'
+        f',"method":{quote(request.method.decode("latin-1"))}'
+        f',"host":{quote(request.host.decode("latin-1"))}'
+        f',"path":{quote(request.path.decode("latin-1"))}'
+        f',"route":{"null" if lane is None else quote(lane.name)}'
+        f',"pool":{"null" if pool is None else quote(pool.name)}'
+        f',"backend":{"null" if winner is None else quote(winner.member.name)}'
+        f',"status":{exchange.status}'
+        f',"octets_in":{request.size if body is None else request.size + body.total}'
+        f',"octets_out":{exchange.octets_out},"timers":{{{timers}}}'
+        f',"configuration":{quote(exchange.tier.generation)}'
+        f"{'' if pool is None else _choice(exchange, pool, winner)}{_rest(exchange, winner)}}}"
+    )
 
 
-def _add_choice(record: dict[str, Any], exchange: Exchange) -> None:
-    pool, winner = exchange.pool, exchange.winner
-    assert pool is not None
-    record["algorithm"] = pool.algorithm
-    _add_candidates(record, exchange.candidates or ())
-    record["attempts"] = len(exchange.trail) + (winner is not None and winner.held is None)
-    record["choice"] = _tell_choice(exchange)
-    if exchange.affinity:
-        record["affinity"] = exchange.affinity
-    if exchange.was_hedged:
-        record["hedge"] = "won" if winner is not None and winner.is_hedge else "lost"
-    _add_trail(record, exchange.trail)
+def _choice(exchange: Exchange, pool: BackendPool, winner: Attempt | None) -> str:
+    """How the backend was chosen, as a part of a line that begins with a comma."""
+    standings = exchange.standings
+    told = ""
+    if standings is not None:
+        told = _form(tuple(standings.members)) % tuple(standings.scores)
+        if standings.excluded:
+            told += f',"excluded":{_encode(standings.excluded)}'
+    attempts = len(exchange.trail) + (winner is not None and winner.held is None)
+    choice = _tell_choice(exchange, pool, winner)
+    return f',"algorithm":"{pool.algorithm}"{told},"attempts":{attempts},"choice":"{choice}"'
 
 
-def _add_candidates(record: dict[str, Any], candidates: Sequence[Candidate]) -> None:
-    """Who there was to choose from with its score, and who could not be chosen and why."""
-    if not candidates:
-        return
-    record["candidates"] = {
-        name: score if score is None else round(score, 6)
-        for name, score, excluded in candidates
-        if excluded is None
-    }
-    excluded = {name: why for name, _, why in candidates if why is not None}
-    if excluded:
-        record["excluded"] = excluded
+@lru_cache(maxsize=256)
+def _form(names: tuple[str, ...]) -> str:
+    """Who could be chosen, with a place for the score of each."""
+    places = (quote(name).replace("%", "%%") + ":%.6f" for name in names)
+    return ',"candidates":{' + ",".join(places) + "}"
 
 
-def _add_trail(record: dict[str, Any], trail: Sequence[tuple[str, str, float, str]]) -> None:
-    """Attempts that did not become the answer."""
-    if trail:
-        record["tried"] = [
-            {"backend": name, "result": result, "ms": round(ms, 3), "reason": reason}
-            for name, result, ms, reason in trail
-        ]
-
-
-def _tell_choice(exchange: Exchange) -> str:
+def _tell_choice(exchange: Exchange, pool: BackendPool, winner: Attempt | None) -> str:
     """Why it was this backend, in one word."""
-    winner, pool = exchange.winner, exchange.pool
     if winner is None:
         return "none"
     if winner.is_hedge:
@@ -106,13 +89,36 @@ def _tell_choice(exchange: Exchange) -> str:
         return "retry"
     if exchange.sticky == winner.member.name:
         return "affinity"
-    if pool is not None and pool.state.is_panic:
-        return "panic"
-    return "algorithm"
+    return "panic" if pool.state.is_panic else "algorithm"
 
 
-def compose_tcp_record(told: TcpRecord, generation: str) -> dict[str, Any]:
-    """The record of a connection in TCP mode; fields are named as those of requests."""
+def _rest(exchange: Exchange, winner: Attempt | None) -> str:
+    """What few requests have to tell, as `_choice` does; usually nothing."""
+    told: dict[str, Any] = {}
+    if exchange.affinity:
+        told["affinity"] = exchange.affinity
+    if exchange.was_hedged:
+        told["hedge"] = "won" if winner is not None and winner.is_hedge else "lost"
+    if exchange.trail:
+        told["tried"] = _describe_trail(exchange.trail)
+    if exchange.ended_by:
+        told["ended_by"] = exchange.ended_by
+        told["reason"] = exchange.reason
+    if exchange.notes:
+        told |= exchange.notes
+    return "," + _encode(told)[1:-1] if told else ""
+
+
+def _describe_trail(trail: Sequence[tuple[str, str, float, str]]) -> list[dict[str, Any]]:
+    """Attempts that did not become the answer."""
+    return [
+        {"backend": name, "result": result, "ms": round(ms, 3), "reason": reason}
+        for name, result, ms, reason in trail
+    ]
+
+
+def compose_tcp_line(told: TcpRecord, generation: str) -> str:
+    """The line of a connection in TCP mode; fields are named as those of requests."""
     record: dict[str, Any] = {
         "at": round(unix_time() - told.total_ms / 1000, 3),
         "client": told.client,
@@ -132,20 +138,36 @@ def compose_tcp_record(told: TcpRecord, generation: str) -> dict[str, Any]:
     _add_candidates(record, told.candidates)
     if told.affinity:
         record["affinity"] = told.affinity
-    _add_trail(record, told.attempts)
+    if told.attempts:
+        record["tried"] = _describe_trail(told.attempts)
     if told.ended_by:
         record["ended_by"] = told.ended_by
         record["reason"] = told.reason
-    return record
+    return _encode(record)
 
 
-def compose_refused(client: ClientConnection, error: HttpError) -> dict[str, Any]:
-    """The record of octets that were no request."""
-    return {
+def _add_candidates(record: dict[str, Any], candidates: Sequence[Candidate]) -> None:
+    """Who there was to choose from with its score, and who could not be chosen and why."""
+    if not candidates:
+        return
+    record["candidates"] = {
+        name: score if score is None else round(score, 6)
+        for name, score, excluded in candidates
+        if excluded is None
+    }
+    excluded = {name: why for name, _, why in candidates if why is not None}
+    if excluded:
+        record["excluded"] = excluded
+
+
+def compose_refused(client: ClientConnection, error: HttpError) -> str:
+    """The line of octets that were no request."""
+    record = {
         "at": round(unix_time(), 3),
-        "client": str(client.peer.address),
+        "client": client.peer.text,
         "route": None,
         "status": error.status,
         "ended_by": "client",
         "reason": error.reason,
     }
+    return _encode(record)

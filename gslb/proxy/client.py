@@ -104,7 +104,7 @@ class ClientConnection(asyncio.Protocol):
         self.peer = self._arrival.peer(self.transport)
         self.deadline = monotonic() + self.tier.proxy.timeouts.headers_s
         self.via = Forwarding(
-            str(self.peer.address).encode(),
+            self.peer.text.encode(),
             is_trusted=self.peer.is_trusted,
             scheme=self.peer.scheme,
             request_id=b"",
@@ -135,7 +135,7 @@ class ClientConnection(asyncio.Protocol):
         except HttpError as error:
             self._refuse(error)
         except Exception as error:  # noqa: BLE001  the border: one connection, not the proxy
-            log.error("request", cause=repr(error), client=str(self.peer.address))  # noqa: TRY400 - has the cause
+            log.error("request", cause=repr(error), client=self.peer.text)  # noqa: TRY400 - has the cause
             self.tier.count_fault()
             self.transport.abort()
 
@@ -282,7 +282,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._buffer and not self.is_congested:
             self._take_waiting()
-        else:
+        elif self.is_reading_paused:
             self.read_on()
 
     def _refuse(self, error: HttpError) -> None:

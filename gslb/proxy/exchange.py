@@ -31,7 +31,7 @@ from gslb.proxy.passage import IDEMPOTENT, Passage, Trailers
 
 if TYPE_CHECKING:
     from gslb.balance.member import Member
-    from gslb.balance.pool_state import Candidate
+    from gslb.balance.pool_state import Standings
     from gslb.http1.answer import Response
     from gslb.proxy.caching import Visit
     from gslb.proxy.filters import AnswerFilter
@@ -47,7 +47,7 @@ class Exchange(Passage):
     """One request of a client on its way.
 
     key: hash of what the pool's algorithm goes by. cost: what it weighs. sticky: the backend that
-    the client belongs to. candidates: what there was to choose from, for the audit line. trail:
+    the client belongs to. standings: what there was to choose from, for the audit line. trail:
     attempts that did not become the answer: backend, what became of it, milliseconds, reason.
     """
 
@@ -56,7 +56,7 @@ class Exchange(Passage):
     key = 0
     sticky: str | None = None
     affinity = ""
-    candidates: list[Candidate] | None = None
+    standings: Standings | None = None
     tried: tuple[str, ...] = ()
     trail: tuple[tuple[str, str, float, str], ...] = ()
     was_hedged = False
@@ -89,8 +89,8 @@ class Exchange(Passage):
             self._launch(picked, now)
 
     def _pick(self, pool: BackendPool, now: float) -> Member | Refusal:
-        if self.tier.tell is not None and self.candidates is None:
-            self.candidates = pool.state.explain(now)
+        if self.tier.tell is not None and self.standings is None:
+            self.standings = pool.state.stand(now)
         return pool.state.pick(
             now=now,
             draw=random.random(),
@@ -106,13 +106,13 @@ class Exchange(Passage):
         attempt = Attempt(self, member, now=now)
         attempt.is_hedge = is_hedge
         attempt.is_retry, self._is_retrying = self._is_retrying, False
-        self.attempts = (*self.attempts, attempt)
+        self.attempts = (*self.attempts, attempt) if self.attempts else (attempt,)
         pool.state.begin(member, now=now, cost=self.cost)
         is_careful = self._was_reopened or self.request.method not in IDEMPOTENT
         if self._was_reopened:
             connection = None
         else:
-            connection = pool.take_idle(member.name, is_careful=is_careful)
+            connection = pool.take_idle(member.name, now, is_careful=is_careful)
         if self.is_sent:
             self.await_answer(now)
         else:
@@ -428,11 +428,10 @@ class Exchange(Passage):
 
     # ------------------------------------------------------------ the end
 
-    def filter_answer(self, response: Response) -> AnswerFilter | None:
-        """What changes the answer on its way, None leaves it as it is."""
+    def filter_answer(self, response: Response) -> AnswerFilter:
+        """What changes the answer on its way."""
         lane = self.lane
-        if lane is None or lane in self.tier.plain_answers:
-            return None
+        assert lane is not None, "asked for the answers of a route"
         try:
             return make_filter(self, lane, response)
         except BadAnswer:  # what was asked was a question of the cache: the client's own is next

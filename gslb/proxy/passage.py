@@ -105,8 +105,8 @@ class Passage:
         """The client belongs to the backend whose answer is taken, if the pool binds clients."""
         raise NotImplementedError
 
-    def filter_answer(self, response: Response) -> AnswerFilter | None:
-        """What changes the answer's content on its way, None leaves it as it is."""
+    def filter_answer(self, response: Response) -> AnswerFilter:
+        """What changes the answer's content on its way, where its route has that done."""
         raise NotImplementedError
 
     def conclude(self) -> None:
@@ -123,11 +123,11 @@ class Passage:
 
     def await_answer(self, now: float) -> None:
         """Sets the time by which an answer should have begun."""
-        if self.attempts:
-            answer_at = now + self.tier.proxy.timeouts.response_s
-            self.client.deadline = min(answer_at, self.total_at)
-        else:
-            self.client.deadline = self.total_at
+        timeouts = self.tier.proxy.timeouts
+        deadline = self.arrived_at + timeouts.total_s
+        if self.attempts and now + timeouts.response_s < deadline:
+            deadline = now + timeouts.response_s
+        self.client.deadline = deadline
 
     @property
     def total_at(self) -> float:
@@ -204,7 +204,7 @@ class Passage:
         self.status = response.status
         if self.body is not None and self.is_sent:
             self.body.forget()
-        if response.status != 101:
+        if response.status != 101 and lane is not None and lane not in self.tier.plain_answers:
             self.filter = self.filter_answer(response)
         self.winner = attempt  # not before: what cannot be taken may be asked for again
         self.bind_client(attempt)
@@ -248,10 +248,12 @@ class Passage:
         self.octets_out += len(data)
         if self.is_chunking:
             data = compose_chunk(data)
-        if self.out:
+        client = self.client
+        if self.out:  # with the head, which has just set the deadline
             data = self.out + data
             self.out = b""
-        client = self.client
+            client.transport.write(data)
+            return
         client.transport.write(data)
         timeouts = self.tier.proxy.timeouts
         idle_s = timeouts.tunnel_idle_s if self.is_tunnel else timeouts.body_idle_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from gslb.model.place import Network
@@ -22,7 +22,7 @@ class Peer:
     who is connected to us. is_trusted: whether its requests are believed when they say whom they
     come from; that is judged on `address`, so a client that a PROXY header names is not trusted for
     its proxy's sake. local: where the client is connected to. scheme: http or https. server_name:
-    what it asked for in its TLS handshake, lower case.
+    what it asked for in its TLS handshake, lower case. text: of the address.
     """
 
     address: Address
@@ -32,6 +32,10 @@ class Peer:
     local: tuple[Address, int]
     scheme: bytes = b"http"
     server_name: str | None = None
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.text = str(self.address)
 
 
 def parse_address(text: str) -> Address:

@@ -25,7 +25,7 @@ from gslb.balance.shed import admits
 from gslb.model.proxy import Listener, Priority, Proxy
 from gslb.proxy.accept import Acceptor, Arrival, Terms
 from gslb.proxy.admission import choose_backend, compose_head
-from gslb.proxy.audit import compose_record, compose_refused, compose_tcp_record
+from gslb.proxy.audit import compose_line, compose_refused, compose_tcp_line
 from gslb.proxy.background import ask_again
 from gslb.proxy.caching import RouteCache, keep_or_make, refresh_entry
 from gslb.proxy.client import ClientConnection
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from gslb.proxy.exchange import Exchange
     from gslb.proxy.limiter import Limiter
 
-Tell = Callable[[dict[str, Any]], None]
+Tell = Callable[[str], None]
 RateKey = Callable[["Request", "Address"], bytes]
 
 HEALTH_GRACE_S = 2.0
@@ -61,7 +61,7 @@ class Tier:
     """One proxy in one worker.
 
     in_flight: requests on their way. pools: swapped as a whole, never changed. rate_keys: the id of
-    a route's limit, and what reads a request's key for it. tell: gets audit records, None without a
+    a route's limit, and what reads a request's key for it. tell: gets audit lines, None without a
     log. generation: of the configuration, for the audit. calm_in_flight: up to so many on the way
     nobody is judged for shedding.
     """
@@ -219,7 +219,7 @@ class Tier:
         status = 2 if record.backend else 5
         self.requests["", record.pool, record.backend or "", status] += 1
         if self.tell is not None:
-            self.tell(compose_tcp_record(record, self.generation))
+            self.tell(compose_tcp_line(record, self.generation))
         self._tell_if_idle()
 
     # ------------------------------------------------------------ what is told from outside
@@ -274,7 +274,7 @@ class Tier:
             exchange.status // 100,
         ] += 1
         if self.tell is not None:
-            self.tell(compose_record(exchange))
+            self.tell(compose_line(exchange))
 
     def count_refused(self, error: HttpError) -> None:
         """Octets that were refused as no request."""

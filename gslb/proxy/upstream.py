@@ -269,7 +269,8 @@ class BackendConnection(asyncio.Protocol):
         self.attempt = None
         self.left = AWAITS_HEAD
         self._decoder = None
-        self.resume()
+        if self._is_paused:
+            self.resume()
         if self._keeps and attempt.exchange.is_sent:
             self.pool.give_back(self)
         else:

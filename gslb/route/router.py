@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 from gslb.model.place import Address
 from gslb.model.proxy import Route
 from gslb.route.lane import Lane
-from gslb.route.match import Conditions, compile_match
+from gslb.route.match import Check, Conditions, compile_match
 
 if TYPE_CHECKING:
     from gslb.http1.head import Request
 
 __all__ = ["Lane", "Router"]
+
+
+Row = tuple[bytes, bytes | None, tuple[Check, ...], Lane]
+"""What every path of a route begins with, a header it needs, its rules, and its lane."""
 
 
 class Router:
@@ -27,24 +31,28 @@ class Router:
     naming the route whose key, pattern or replacement cannot be used.
     """
 
-    __slots__ = ("_conditions", "_table", "lanes")
+    __slots__ = ("_conditions", "_others", "_tables", "lanes")
 
     def __init__(self, routes: Sequence[Route], *, keys: Mapping[str, bytes]) -> None:
         compiled = [_compile(route, keys) for route in routes]
         self.lanes = tuple(lane for lane, _ in compiled)
         self._conditions = tuple(conditions for _, conditions in compiled)
-        self._table = tuple(
+        rows = [
             (each.begins, each.needed, tuple(rule.check for rule in each.rules), lane)
             for lane, each in compiled
-        )
+        ]
+        segments = {_first_segment(row[0]) for row in rows}
+        self._others = _narrow(rows, b"")
+        self._tables = {segment: _narrow(rows, segment) for segment in segments}
 
     def pick(self, request: Request, *, client: Address, at: float) -> Lane | None:
         """The lane of the first route that matches, None if none does.
 
-        at: Unix seconds, for the tokens' times. Costs 1 us for the last of eight routes.
+        at: Unix seconds, for the tokens' times. Costs 1 us for the last of eight routes, less where
+        they name a first segment that the path does not have: those are not looked at.
         """
         path, fields = request.path, request.fields
-        for begins, needed, checks, lane in self._table:
+        for begins, needed, checks, lane in self._tables.get(_first_segment(path), self._others):
             if not path.startswith(begins) or (needed is not None and needed not in fields):
                 continue
             for check in checks:
@@ -66,6 +74,19 @@ class Router:
             if rule is None:
                 break
         return told
+
+
+def _first_segment(path: bytes) -> bytes:
+    """The first segment of a path that goes on behind it, empty for any other path."""
+    end = path.find(b"/", 1)
+    return path[1:end] if end > 0 else b""
+
+
+def _narrow(rows: Sequence[Row], segment: bytes) -> tuple[Row, ...]:
+    """The routes, in their order, that may match a path with this first segment: those that ask for
+    it, and those that ask for none.
+    """
+    return tuple(row for row in rows if _first_segment(row[0]) in (b"", segment))
 
 
 def _compile(route: Route, keys: Mapping[str, bytes]) -> tuple[Lane, Conditions]:

@@ -162,3 +162,64 @@ def test_any_answer_is_refused_or_goes_on_with_one_meaning(head: bytes, method: 
     again = parse_response(sent, method=method, limits=_LIMITS)
     assert (again.status, again.body) == (response.status, response.body)
     assert again.keep_alive is (keep_alive and body != UNTIL_CLOSE)
+
+
+# ---------------------------------------------------------------- lines that come again
+
+_VIA = Forwarding(b"192.0.2.1", is_trusted=False, scheme=b"http", request_id=b"1")
+
+
+def _forward(octets: bytes, via: Forwarding = _VIA, **how: object) -> bytes:
+    request = parse_request(octets, _LIMITS)
+    settings = {
+        "target": request.target,
+        "host": None,
+        "via": via,
+        "changes": None,
+        "body": request.body,
+        "keep_expect": request.expects_continue,
+    } | how
+    return compose_request(request, **settings)  # type: ignore[arg-type]
+
+
+def test_lines_that_come_again_go_with_another_target_and_method() -> None:
+    lines = b"Host: again.test\r\nA_B: c\r\nX: y\r\nX-Real-IP: me\r\n\r\n"
+    own = b"X: y\r\n" + _VIA.compose_lines(parse_request(b"GET / HTTP/1.1\r\n" + lines, _LIMITS))
+    for start in (b"GET /a HTTP/1.1\r\n", b"DELETE /b?c HTTP/1.1\r\n", b"GET /a HTTP/1.1\r\n"):
+        assert _forward(start + lines) == start + b"Host: again.test\r\n" + own + b"\r\n\r\n"
+    told = _forward(b"POST /a HTTP/1.1\r\n" + lines)
+    assert b"\r\nContent-Length: 0\r\n" in told
+
+
+def test_lines_that_come_again_are_judged_by_each_version_and_limit() -> None:
+    lines = b"Host: once.test\r\nX: y\r\n\r\n"
+    starts = (b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n")
+    stays = [parse_request(start + lines, _LIMITS).keep_alive for start in starts]
+    assert stays == [True, False, True]
+    with pytest.raises(HttpError, match="head_too_large"):
+        parse_request(starts[0] + lines, HttpLimits(headers=1))
+    with pytest.raises(HttpError, match="http_0_9"):
+        parse_request(b"GET /\r\n" + lines, _LIMITS)
+
+
+def test_lines_that_come_again_go_otherwise_for_a_trusted_peer() -> None:
+    octets = b"GET / HTTP/1.1\r\nHost: peer.test\r\nX-Request-ID: 7\r\nForwarded: for=x\r\n\r\n"
+    trusted = Forwarding(b"192.0.2.1", is_trusted=True, scheme=b"http", request_id=b"1")
+    for _ in range(2):
+        assert b"Forwarded: for=x" not in _forward(octets)
+        assert b"X-Request-ID: 1\r\n" in _forward(octets)
+        assert b"Forwarded: for=x" in _forward(octets, trusted)
+        assert b"X-Request-ID: 7\r\n" in _forward(octets, trusted)
+
+
+def test_lines_put_in_place_of_those_that_came_are_what_goes_on() -> None:
+    octets = b"GET / HTTP/1.1\r\nHost: a.test\r\nX: before\r\n\r\n"
+    assert b"X: before" in _forward(octets)
+    request = parse_request(octets, _LIMITS)
+    request.raw, request.keys = [b"X: after"], [b"x"]
+    head = compose_request(
+        request, target=b"/", host=None, via=_VIA, changes=None, body=0, keep_expect=False
+    )
+    assert b"X: after" in head
+    assert b"before" not in head
+    assert b"X: before" in _forward(octets)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -306,7 +307,7 @@ async def proxying(
             affinity=affinity,
             keys={},
             limiter=limiter or Limiter(None, lambda: 1),
-            tell=records.append,
+            tell=lambda line: records.append(json.loads(line)),
             share=share,
         )
         world = World(tier, listening, records)

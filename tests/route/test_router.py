@@ -187,3 +187,36 @@ def test_a_redirecting_route_says_where_to_and_has_no_pool():
 def test_clients_of_either_ip_version_are_routed():
     for address in ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"):
         assert ROUTER.pick(ask("/"), client=ip_address(address), at=NOON).name == "default"
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/a/b/c", "deep"),
+        ("/a/b", "deep"),
+        ("/a/c", "a"),
+        ("/a/", "a"),
+        ("/a", "bare"),
+        ("/ab/c", "below"),
+        ("/c/x.png", "images"),
+        ("/c/x", "rest"),
+        ("//a/b", "rest"),
+        ("/", "rest"),
+    ],
+)
+def test_the_first_route_that_matches_is_taken_whatever_segment_it_names(path, route):
+    matches = {
+        "images": Match(path_regex=".*[.]png"),
+        "deep": Match(path_prefix="/a/b"),
+        "a": Match(path_prefix="/a/"),
+        "bare": Match(path="/a"),
+        "below": Match(path_prefix="/ab"),
+        "rest": Match(path_prefix="/"),
+    }
+    router = Router(
+        [Route(name, match=match, pools={"web": 1}) for name, match in matches.items()], keys={}
+    )
+    lane = router.pick(ask(path), client=CLIENT, at=NOON)
+    assert lane is not None
+    assert lane.name == route
+    assert router.explain(ask(path), client=CLIENT, at=NOON)[-1] == (route, "matches")

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from gslb.balance.algorithms.base import load, weigh
+from gslb.balance.algorithms.base import weigh
 from gslb.balance.algorithms.smooth import Smooth
 from gslb.balance.member import Member
 
@@ -55,4 +55,4 @@ class LeastConnections(Smooth):
 
     def score(self, member: Member, now: float) -> float:
         """What is on the way for each unit of weight."""
-        return load(member)
+        return member.active / (member.weight * member.scale or 1.0)
