@@ -43,8 +43,9 @@ def admit(exchange: Exchange) -> None:
         return
     exchange.lane = lane
     exchange.cost = lane.cost
-    if tier.in_flight > tier.calm_in_flight and not admits(
-        tier.proxy.shed, lane.priority, in_flight=tier.in_flight, lag_ms=tier.sweeper.lag_ms
+    busy = tier.in_flight - tier.tunnels
+    if busy > tier.calm_in_flight and not admits(
+        tier.proxy.shed, lane.priority, in_flight=busy, lag_ms=tier.sweeper.lag_ms
     ):
         exchange.refuse_busy("the proxy is busy", "shed")
         return

@@ -380,6 +380,7 @@ class Passage:
         connection = attempt.connection
         assert connection is not None
         self.is_tunnel = True
+        self.tier.tunnels += 1
         self.keep_alive = False
         connection.be_tunnel()
         lane = self.lane

@@ -60,10 +60,11 @@ log = get_limited_logger(__name__)
 class Tier:
     """One proxy in one worker.
 
-    in_flight: requests on their way. pools: swapped as a whole, never changed. rate_keys: the id of
-    a route's limit, and what reads a request's key for it. tell: gets audit lines, None without a
-    log. generation: of the configuration, for the audit. calm_in_flight: up to so many on the way
-    nobody is judged for shedding.
+    in_flight: requests on their way. tunnels: those of them that have become WebSockets, which may
+    be idle for hours and are no reason to shed. pools: swapped as a whole, never changed.
+    rate_keys: the id of a route's limit, and what reads a request's key for it. tell: gets audit
+    lines, None without a log. generation: of the configuration, for the audit. calm_in_flight: up
+    to so many on the way nobody is judged for shedding.
     """
 
     def __init__(  # noqa: PLR0913 - all that one is made of, once
@@ -82,6 +83,7 @@ class Tier:
         self.limiter = limiter
         self.sweeper = Sweeper()
         self.in_flight = 0
+        self.tunnels = 0
         self.generation = ""
         self.is_draining = False
         self.is_leaving = False
@@ -264,6 +266,7 @@ class Tier:
     def conclude(self, exchange: Exchange) -> None:
         """An exchange is done: counted and told, once."""
         self.in_flight -= 1
+        self.tunnels -= exchange.is_tunnel
         if exchange.is_health:
             return
         lane, pool, winner = exchange.lane, exchange.pool, exchange.winner
@@ -334,7 +337,7 @@ class Tier:
         return admits(
             self.proxy.shed,
             Priority.HIGH,
-            in_flight=self.in_flight,
+            in_flight=self.in_flight - self.tunnels,
             lag_ms=self.sweeper.lag_ms,
         )
 

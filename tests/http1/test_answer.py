@@ -196,13 +196,13 @@ def test_changes_come_last() -> None:
 
 
 def test_head_that_comes_again_is_not_read_again() -> None:
-    octets = _answer(b"Content-Length: 5")
+    octets = compose_answer(b"Content-Length: 5")
     first = parse_response(octets, method=b"GET", limits=_LIMITS)
     assert parse_response(bytes(bytearray(octets)), method=b"POST", limits=_LIMITS) is first
 
 
 def test_head_that_comes_again_has_no_body_for_head_only() -> None:
-    octets = _answer(b"Content-Length: 5", b"X: again")
+    octets = compose_answer(b"Content-Length: 5", b"X: again")
     bodies = [
         parse_response(octets, method=method, limits=_LIMITS).body
         for method in (b"GET", b"HEAD", b"GET", b"HEAD")
@@ -211,7 +211,7 @@ def test_head_that_comes_again_has_no_body_for_head_only() -> None:
 
 
 def test_head_that_comes_again_is_judged_by_the_limits_of_now() -> None:
-    octets = _answer(b"A: 1", b"B: 2", b"Content-Length: 5")
+    octets = compose_answer(b"A: 1", b"B: 2", b"Content-Length: 5")
     parse_response(octets, method=b"GET", limits=_LIMITS)
     for limits in (HttpLimits(headers=2), HttpLimits(header_octets=len(octets) - 1)):
         with pytest.raises(BadAnswer, match="head_too_large"):
@@ -221,18 +221,22 @@ def test_head_that_comes_again_is_judged_by_the_limits_of_now() -> None:
 def test_bad_head_that_comes_again_is_refused_again() -> None:
     for _ in range(2):
         with pytest.raises(BadAnswer, match="no_colon"):
-            parse_response(_answer(b"X again"), method=b"GET", limits=_LIMITS)
+            parse_response(compose_answer(b"X again"), method=b"GET", limits=_LIMITS)
 
 
 def test_each_client_gets_its_own_of_a_head_that_comes_again() -> None:
-    octets = _answer(b"Vary: B", b"Content-Length: 5")
+    octets = compose_answer(b"Vary: B", b"Content-Length: 5")
     added = compile_changes(HeaderChanges(add={"Vary": "A"}))
     others = compile_changes(HeaderChanges(remove=("Vary",)))
     plain, length = (b"Vary: B",), b"Content-Length: 5"
     for _ in range(2):
-        assert _passed_on(octets, changes=added) == _answer(*plain, length, b"Vary: A")
-        assert _passed_on(octets) == _answer(*plain, length)
-        assert _passed_on(octets, changes=others) == _answer(length)
-        assert _passed_on(octets, keep_alive=False) == _answer(*plain, length, b"Connection: close")
-        assert _passed_on(octets, extra=b"X: y\r\n") == _answer(*plain, length, b"X: y")
-        assert _passed_on(octets, version=10) == _answer(*plain, length, b"Connection: keep-alive")
+        assert _passed_on(octets, changes=added) == compose_answer(*plain, length, b"Vary: A")
+        assert _passed_on(octets) == compose_answer(*plain, length)
+        assert _passed_on(octets, changes=others) == compose_answer(length)
+        assert _passed_on(octets, keep_alive=False) == compose_answer(
+            *plain, length, b"Connection: close"
+        )
+        assert _passed_on(octets, extra=b"X: y\r\n") == compose_answer(*plain, length, b"X: y")
+        assert _passed_on(octets, version=10) == compose_answer(
+            *plain, length, b"Connection: keep-alive"
+        )

@@ -58,6 +58,33 @@ class Held:
             talk.send(HELLO)
 
 
+async def switching(talk: Talk) -> None:
+    """Becomes a tunnel at the first request."""
+    await talk.request()
+    talk.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    )
+    await talk.gone()
+
+
+@on_uvloop
+async def test_tunnels_are_no_reason_to_shed() -> None:
+    upgrade = get(b"/ws", b"Connection: Upgrade", b"Upgrade: websocket")
+    async with (
+        raw("a", *[switching] * 8, always(HELLO)) as a,
+        proxying(shedding(a, max_in_flight=4)) as world,
+    ):
+        callers = [await world.ask(upgrade) for _ in range(8)]
+        for caller in callers:
+            assert (await caller.head()).startswith(b"HTTP/1.1 101 ")
+        assert (world.tier.in_flight, world.tier.tunnels) == (8, 8)
+        assert set((await statuses(world)).values()) == {200}
+        for caller in callers:
+            await caller.close()
+        await until(lambda: not world.tier.in_flight)
+        assert world.tier.tunnels == 0
+
+
 @pytest.mark.parametrize(
     ("held", "shed"),
     [
