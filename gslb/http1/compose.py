@@ -72,7 +72,7 @@ def compose_request(  # noqa: PLR0913 - one for each party that has a say
     ):
         passed = told.passed
         if passed is None:
-            passed = told.passed = b"".join(line + b"\r\n" for line in _pick(request, via))
+            passed = told.passed = b"\r\n".join([*_pick(request, via), b""])
         start = method + b" " + target + b" HTTP/1.1\r\nHost: " + (host or request.authority)
         return start + b"\r\n" + passed + via.compose_lines(request) + b"\r\n\r\n"
     fields = request.fields

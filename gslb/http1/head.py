@@ -69,8 +69,8 @@ _SLASH = 0x2F
 _SEPARATORS = {b"cookie": b"; "}
 _SILENT = object()
 """What httptools calls back on: nothing."""
-_REMEMBERED = 256
-"""Clients whose lines are remembered, those that asked last: some 2 MB at most. They may hold a
+_REMEMBERED = 64
+"""Clients whose lines are remembered, those that asked last: some 500 KB at most. They may hold a
 cookie or a token, as long as others do not push them out."""
 _REMEMBERED_OCTETS = 2048
 
