@@ -2,7 +2,7 @@
 # What `make install` does: puts everything where a package of a distribution would, below DESTDIR.
 # DEPENDENCIES=no leaves out what gslb imports, for whoever packages that, too.
 set -eu
-: "${DESTDIR=}" "${PREFIX=/usr}" "${PYTHON=python3}" "${TARGET_PYTHON=$PREFIX/bin/python3}"
+: "${DESTDIR:=}" "${PREFIX:=/usr}" "${PYTHON:=python3}" "${TARGET_PYTHON:=$PREFIX/bin/python3}"
 root=$DESTDIR$PREFIX
 library=$root/lib/gslb
 
@@ -16,7 +16,7 @@ into_library() {
 }
 
 rm -rf "$library"
-[ "${DEPENDENCIES=yes}" = no ] || into_library --require-hashes -r requirements.txt
+[ "${DEPENDENCIES:=yes}" = no ] || into_library --require-hashes -r requirements.txt
 into_library --no-deps --no-index dist/*.whl
 rm -rf "$library/bin"
 

@@ -54,18 +54,18 @@ class Proxy:
         check = folder / "check"
         check.write_text(
             f"#!/bin/sh\ncd {ROOT} && exec {' '.join(GSLB)} healthcheck {self.main} "
-            "--proxy eu-west --timeout 1\n"
+            "--proxy eu-west --timeout 10\n"
         )
         check.chmod(0o755)
         asked = '"/usr/bin/gslb healthcheck /etc/gslb/gslb.yaml --proxy eu-west --timeout 1"'
         changes = {
             asked: str(check),
-            "timeout 3": "timeout 30",  # for a busy machine
+            "timeout 3": "timeout 300",  # for a busy machine, as is the check's own above
             "script_user gslb": "script_user root",
             "router_id proxy1": f"router_id {self.node}",
             "priority 100": f"priority {priority}",
             "192.0.2.11": self._address,
-            "192.0.2.12\n": f"{self._peer}\n",
+            "192.0.2.12": self._peer,
         }
         path = adapt(CONFIGURATION, folder / "keepalived.conf", changes)
         pids = [f"--{kind}={folder}/{kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]

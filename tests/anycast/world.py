@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -118,12 +119,12 @@ def connect(one: Namespace, other: Namespace, addresses: tuple[str, str], link: 
 
 
 def adapt(source: Path, target: Path, changes: dict[str, str]) -> Path:
-    """A copy of one of our files with texts replaced, each of which must be there."""
+    """A copy of one of our files with texts replaced, all at once; each must be there."""
     text = source.read_text()
-    for old, new in changes.items():
-        assert old in text, f"{source}: {old}"
-        text = text.replace(old, new)
-    target.write_text(text)
+    assert [old for old in changes if old not in text] == [], source
+    longest_first = sorted(changes, key=len, reverse=True)
+    pattern = "|".join(map(re.escape, longest_first))
+    target.write_text(re.sub(pattern, lambda found: changes[found[0]], text))
     return target
 
 
@@ -158,7 +159,9 @@ class Client:
         """What was asked after a moment."""
         return [one for one in self.asked() if one.at > at]
 
-    def until(self, holds: Callable[[list[Asked]], Any], since: float, within_s: float = 60) -> Any:
+    def until(
+        self, holds: Callable[[list[Asked]], Any], since: float, within_s: float = 150
+    ) -> Any:
         """What holds says of the questions after a moment, once it is true."""
         return wait_for(lambda: holds(self.since(since)), within_s=within_s)
 

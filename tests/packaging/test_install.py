@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import subprocess
@@ -42,18 +41,11 @@ PLACES = {
 }
 
 
-def install(checkout: Path, folder: Path, prefix: str = "/usr") -> None:
-    """What `make install` runs after `make dist`; what gslb imports is left out."""
-    environ = {
-        **os.environ,
-        "DESTDIR": str(folder),
-        "PREFIX": prefix,
-        "DEPENDENCIES": "no",
-        "PYTHON": sys.executable,
-        "TARGET_PYTHON": sys.executable,
-    }
-    script = checkout / "packaging" / "install.sh"
-    subprocess.run([str(script)], cwd=checkout, env=environ, check=True)
+def install(checkout: Path, folder: Path, *settings: str) -> None:
+    """`make install` with the wheel that is there; what gslb imports is left out."""
+    argv = ["make", "--silent", "--old-file", "dist", "install", f"DESTDIR={folder}"]
+    argv += [f"VENV={sys.prefix}", "DEPENDENCIES=no", f"TARGET_PYTHON={sys.executable}", *settings]
+    subprocess.run(argv, cwd=checkout, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +54,8 @@ def checkout(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("packaging", "geodata", "docs"):
         shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "LICENSE", folder)
+    for name in ("LICENSE", "Makefile"):
+        shutil.copy(ROOT / name, folder)
     build(ROOT, folder / "dist", "wheel")
     return folder
 
@@ -119,7 +112,7 @@ def test_what_the_operator_wrote_stays_and_the_prefix_is_used(checkout, tmp_path
     mine.parent.mkdir(parents=True)
     mine.write_text("node: mine\n")
     for _ in range(2):
-        install(checkout, tmp_path, "/usr/local")
+        install(checkout, tmp_path, "PREFIX=/usr/local")
     assert mine.read_text() == "node: mine\n"
     unit = (tmp_path / "usr/local/lib/systemd/system/gslb.service").read_text()
     assert "ExecStart=/usr/local/bin/gslb serve /etc/gslb/gslb.yaml" in unit
