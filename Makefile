@@ -94,7 +94,7 @@ requirements: $(DEV) ## pin the newest versions that pyproject.toml allows
 
 clean: ## remove all that the targets above have made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache
-	rm -rf .import_linter_cache build dist
+	rm -rf .import_linter_cache build dist compose/secrets compose/.env
 	find gslb tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(MADE):

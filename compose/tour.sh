@@ -214,6 +214,7 @@ conclude() {
         printf '\n%s%d points were not as told%s, in %s\n' "$red" "$failures" "$plain" "$took"
         exit 1
     fi
+    mended=yes
     printf '\n%sall was as told%s: %d steps, %d requests, %s\n' "$green" "$plain" "$steps" "$sent" "$took"
 }
 
@@ -387,12 +388,14 @@ start_liar() { # a second tour finds it there, stopped
 
 # ---------------------------------------------------------------- the end
 
-clean_up() { # law 3
+clean_up() { # law 3; a walk on which all was as told has put back everything itself
     local stream service
     for stream in "${streams[@]}"; do
         kill "$stream" 2>/dev/null || true
     done
     wait
+    rm -rf "$work"
+    [[ -z ${mended:-} ]] || return 0
     if is_running liar; then "$engine" stop "$(container liar)" >/dev/null 2>&1 || true; fi
     for service in ns2 eu-west-vip eu-west-l7b redis1 redis2 ap-south-agent; do
         is_running "$service" || "$engine" start "$(container "$service")" >/dev/null 2>&1 || true
@@ -400,7 +403,6 @@ clean_up() { # law 3
     for service in us-east ap-south; do
         within ns1 gslb undrain "$service" --owner tour --admin 127.0.0.1:8053 >/dev/null 2>&1 || true
     done
-    rm -rf "$work"
 }
 
 if [[ -t 1 ]]; then
