@@ -22,13 +22,14 @@ from gslb.http1.compose import compose_plain
 from gslb.http1.errors import HttpError
 from gslb.http1.forwarding import Forwarding
 from gslb.http1.framing import CHUNKED
-from gslb.http1.head import check_partial, find_head_end, parse_request
+from gslb.http1.head import REMEMBERED_OCTETS, check_partial, find_head_end, parse_request
 from gslb.proxy.admission import admit
 from gslb.proxy.exchange import Exchange
 from gslb.proxy.timers import NEVER
 from gslb.telemetry.logs import get_limited_logger
 
 if TYPE_CHECKING:
+    from gslb.http1.head import Lines
     from gslb.proxy.accept import Arrival
     from gslb.proxy.peer import Peer
     from gslb.proxy.tier import Tier
@@ -59,6 +60,7 @@ class ClientConnection(asyncio.Protocol):
         "_is_lingering",
         "_is_taking",
         "_left",
+        "_told",
         "_unsent",
         "deadline",
         "exchange",
@@ -90,6 +92,7 @@ class ClientConnection(asyncio.Protocol):
         self.may_stay = True
         self._buffer = b""
         self._left = 0
+        self._told: Lines | None = None
         self._unsent = 0
         self._decoder: ChunkDecoder | None = None
         self._is_lingering = False
@@ -203,7 +206,9 @@ class ClientConnection(asyncio.Protocol):
             self._keep_partial(data)
             return b""
         head, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
-        request = parse_request(head, self.tier.proxy.limits)
+        request = parse_request(head, self.tier.proxy.limits, self._told)
+        told = request.told
+        self._told = told if len(told.block) <= REMEMBERED_OCTETS else None
         self.served += 1
         if self.served >= self.tier.proxy.limits.requests_per_connection:
             self.may_stay = False

@@ -15,7 +15,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from gslb.balance.pool_state import Result
-from gslb.http1.answer import parse_response
+from gslb.http1.answer import REMEMBERED_OCTETS, Response, parse_response
 from gslb.http1.chunks import ChunkDecoder
 from gslb.http1.errors import BadAnswer, HttpError
 from gslb.http1.framing import CHUNKED, UNTIL_CLOSE
@@ -42,6 +42,7 @@ class BackendConnection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_answered",
         "_buffer",
         "_decoder",
         "_interim",
@@ -73,6 +74,7 @@ class BackendConnection(asyncio.Protocol):
         self.leads_to: tuple[Endpoint, object] = cast("tuple[Endpoint, object]", None)
         self.is_congested = False
         self._limits = limits
+        self._answered: Response | None = None
         self._buffer = b""
         self._decoder: ChunkDecoder | None = None
         self._interim = 0
@@ -207,7 +209,9 @@ class BackendConnection(asyncio.Protocol):
                 return
             head, data, start = data[:end], data[end:], 0
             self._buffer = b""
-            response = parse_response(head, method=self._method, limits=self._limits)
+            response = parse_response(
+                head, method=self._method, limits=self._limits, before=self._answered
+            )
             if response.status >= 200 or response.status == 101:
                 break
             self._interim += 1
@@ -215,6 +219,7 @@ class BackendConnection(asyncio.Protocol):
             if self._interim > MAX_INTERIM:
                 raise BadAnswer("interim_flood")
             attempt.exchange.take_interim(attempt, response)
+        self._answered = response if len(head) <= REMEMBERED_OCTETS else None
         self.left = response.body
         self._keeps = response.keep_alive and self._is_pure
         self._decoder = ChunkDecoder() if self.left == CHUNKED else None

@@ -10,7 +10,7 @@ from gslb.http1.answer import Response, parse_response
 from gslb.http1.compose import Forwarding, compose_request, compose_response
 from gslb.http1.errors import BadAnswer, HttpError
 from gslb.http1.framing import UNTIL_CLOSE
-from gslb.http1.head import Request, check_partial, find_head_end, parse_request
+from gslb.http1.head import Lines, Request, check_partial, find_head_end, parse_request
 from gslb.model.proxy import HttpLimits
 
 _LIMITS = HttpLimits()
@@ -169,8 +169,11 @@ def test_any_answer_is_refused_or_goes_on_with_one_meaning(head: bytes, method: 
 _VIA = Forwarding(b"192.0.2.1", is_trusted=False, scheme=b"http", request_id=b"1")
 
 
-def _forward(octets: bytes, via: Forwarding = _VIA, **how: object) -> bytes:
-    request = parse_request(octets, _LIMITS)
+def _forward(
+    octets: bytes, via: Forwarding = _VIA, before: Lines | None = None, **how: object
+) -> bytes:
+    request = parse_request(octets, _LIMITS, before)
+    assert before is None or request.told is before
     settings = {
         "target": request.target,
         "host": None,
@@ -184,42 +187,47 @@ def _forward(octets: bytes, via: Forwarding = _VIA, **how: object) -> bytes:
 
 def test_lines_that_come_again_go_with_another_target_and_method() -> None:
     lines = b"Host: again.test\r\nA_B: c\r\nX: y\r\nX-Real-IP: me\r\n\r\n"
-    own = b"X: y\r\n" + _VIA.compose_lines(parse_request(b"GET / HTTP/1.1\r\n" + lines, _LIMITS))
+    request = parse_request(b"GET / HTTP/1.1\r\n" + lines, _LIMITS)
+    before, own = request.told, b"X: y\r\n" + _VIA.compose_lines(request)
     for start in (b"GET /a HTTP/1.1\r\n", b"DELETE /b?c HTTP/1.1\r\n", b"GET /a HTTP/1.1\r\n"):
-        assert _forward(start + lines) == start + b"Host: again.test\r\n" + own + b"\r\n\r\n"
-    told = _forward(b"POST /a HTTP/1.1\r\n" + lines)
+        told = _forward(start + lines, before=before)
+        assert told == start + b"Host: again.test\r\n" + own + b"\r\n\r\n"
+    told = _forward(b"POST /a HTTP/1.1\r\n" + lines, before=before)
     assert b"\r\nContent-Length: 0\r\n" in told
 
 
 def test_lines_that_come_again_are_judged_by_each_version_and_limit() -> None:
     lines = b"Host: once.test\r\nX: y\r\n\r\n"
     starts = (b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n")
-    stays = [parse_request(start + lines, _LIMITS).keep_alive for start in starts]
+    before = parse_request(starts[0] + lines, _LIMITS).told
+    stays = [parse_request(start + lines, _LIMITS, before).keep_alive for start in starts]
     assert stays == [True, False, True]
     with pytest.raises(HttpError, match="head_too_large"):
-        parse_request(starts[0] + lines, HttpLimits(headers=1))
+        parse_request(starts[0] + lines, HttpLimits(headers=1), before)
     with pytest.raises(HttpError, match="http_0_9"):
-        parse_request(b"GET /\r\n" + lines, _LIMITS)
+        parse_request(b"GET /\r\n" + lines, _LIMITS, before)
 
 
 def test_lines_that_come_again_go_otherwise_for_a_trusted_peer() -> None:
     octets = b"GET / HTTP/1.1\r\nHost: peer.test\r\nX-Request-ID: 7\r\nForwarded: for=x\r\n\r\n"
     trusted = Forwarding(b"192.0.2.1", is_trusted=True, scheme=b"http", request_id=b"1")
+    before = parse_request(octets, _LIMITS).told
     for _ in range(2):
-        assert b"Forwarded: for=x" not in _forward(octets)
-        assert b"X-Request-ID: 1\r\n" in _forward(octets)
-        assert b"Forwarded: for=x" in _forward(octets, trusted)
-        assert b"X-Request-ID: 7\r\n" in _forward(octets, trusted)
+        assert b"Forwarded: for=x" not in _forward(octets, before=before)
+        assert b"X-Request-ID: 1\r\n" in _forward(octets, before=before)
+        assert b"Forwarded: for=x" in _forward(octets, trusted, before)
+        assert b"X-Request-ID: 7\r\n" in _forward(octets, trusted, before)
 
 
 def test_lines_put_in_place_of_those_that_came_are_what_goes_on() -> None:
     octets = b"GET / HTTP/1.1\r\nHost: a.test\r\nX: before\r\n\r\n"
-    assert b"X: before" in _forward(octets)
-    request = parse_request(octets, _LIMITS)
+    before = parse_request(octets, _LIMITS).told
+    assert b"X: before" in _forward(octets, before=before)
+    request = parse_request(octets, _LIMITS, before)
     request.raw, request.keys = [b"X: after"], [b"x"]
     head = compose_request(
         request, target=b"/", host=None, via=_VIA, changes=None, body=0, keep_expect=False
     )
     assert b"X: after" in head
     assert b"before" not in head
-    assert b"X: before" in _forward(octets)
+    assert b"X: before" in _forward(octets, before=before)
