@@ -80,6 +80,10 @@ is_running() {
     [[ $("$engine" inspect --format '{{.State.Running}}' "$(container "$1")" 2>/dev/null) == true ]]
 }
 
+kill_it() { "$engine" kill "$(container "$1")" >/dev/null; }
+stop_it() { quietly "$engine" stop "$(container "$1")"; }
+start_it() { quietly "$engine" start "$(container "$1")"; }
+
 quietly() { # law 2
     local log status=0
     log=$(mktemp)

@@ -127,6 +127,10 @@ an_agent_lies() {
     from_step nobody_moved
 }
 
+start_liar() { # a second tour finds it there, stopped
+    start_it liar 2>/dev/null || quietly compose --profile liar up --detach --no-deps liar
+}
+
 a_proxy_is_replaced() {
     step "Proxies are replaced while they serve" "hot restart of eu-west's address, then of one behind it"
     local name replaced
@@ -222,10 +226,13 @@ conclude() {
 # Lines of programs/ask: AT_MS STATUS MS ADDRESS SITE BACKEND CLIENT.
 
 start_streams() {
-    local region
+    local region open
+    mkfifo "$work/open"
+    exec {open}<>"$work/open" # a standard input that says nothing, and ends with the engine's process
     streams=()
     for region in eu-west us-east ap-south; do
-        within "$region-client" /opt/demo/ask "$every_s" >"$work/$region.web" 2>/dev/null &
+        "$engine" exec --interactive "$(container "$region-client")" /opt/demo/ask "$every_s" \
+            <&"$open" >"$work/$region.web" 2>/dev/null &
         streams+=($!)
     done
 }
@@ -375,15 +382,6 @@ logged_more() { # logged_more SERVICE EVENT NUMBER
 }
 logged_since() { # logged_since SERVICE PATTERN
     "$engine" logs --since "$(date -u -d "@$((mark / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "$(container "$1")" 2>&1 | grep -q "$2" && now_ms
-}
-
-# ---------------------------------------------------------------- what is done to containers
-
-kill_it() { "$engine" kill "$(container "$1")" >/dev/null; }
-stop_it() { quietly "$engine" stop "$(container "$1")"; }
-start_it() { quietly "$engine" start "$(container "$1")"; }
-start_liar() { # a second tour finds it there, stopped
-    start_it liar 2>/dev/null || quietly compose --profile liar up --detach --no-deps liar
 }
 
 # ---------------------------------------------------------------- the end

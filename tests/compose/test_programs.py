@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -234,3 +235,42 @@ def test_the_programs_are_typed():
         timeout=300,
     )
     assert done.returncode == 0, done.stdout
+
+
+# ---------------------------------------------------------------- ask
+
+
+@pytest.mark.parametrize(
+    ("curl", "line"),
+    [
+        pytest.param(
+            r"eu-west web1 198.18.1.100\n\n200 0.0124 198.18.1.1\n",
+            ["200", "12", "198.18.1.1", "eu-west", "web1", "198.18.1.100"],
+            id="served",
+        ),
+        pytest.param(
+            r"no backend\n503 0.001 198.18.1.1\n",
+            ["503", "1", "198.18.1.1", "-", "-", "-", "no", "backend"],
+            id="refused",
+        ),
+        pytest.param(r"\n000 3.0015 \n", ["000", "3002", "-", "-", "-", "-"], id="no answer"),
+    ],
+)
+def test_a_line_says_what_a_client_got(tmp_path, curl, line):
+    program = tmp_path / "curl"
+    program.write_text(f"#!/bin/sh\nprintf '{curl}'\n")
+    program.chmod(0o755)
+
+    done = subprocess.run(
+        [PROGRAMS / "ask", "5"],
+        stdin=subprocess.DEVNULL,  # one request: its standard input has ended
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE_S,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+
+    at_ms, *rest = done.stdout.split()
+    assert (rest, done.stdout.count("\n")) == (line, 1)
+    assert abs(int(at_ms) / 1000 - time.time()) < DEADLINE_S
