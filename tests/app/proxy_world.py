@@ -53,7 +53,7 @@ class ProxyFiles:
     folder: Path
     workers: int = 1
     more_listeners: str = ""
-    node: str = "l7-test"
+    node: str = ""
     store: str = "memory"
     host: str = PROXY
     port: int = field(default_factory=lambda: free_port(PROXY))
@@ -61,6 +61,9 @@ class ProxyFiles:
     web: int = field(default_factory=lambda: free_port(*BACKENDS.values()))
 
     def __post_init__(self) -> None:
+        self.node = (
+            self.node or f"l7-{self.port}"
+        )  # two tests at once must not take over from each other
         self.write()
 
     @property

@@ -33,7 +33,7 @@ def test_a_proxy_serves_follows_checks_and_orders_and_drains_when_it_is_told_to_
         assert {proxy.ask("/")[1] for _ in range(3)} == {"web1"}
 
         load = proxy.status()["load"]
-        assert (load["site"], load["proxy"], load["node"]) == ("eu-west", "eu", "l7-test")
+        assert (load["site"], load["proxy"], load["node"]) == ("eu-west", "eu", files.node)
         assert load["backends"] == {"healthy": 1, "total": 2}
         page = proxy.ask("/metrics", port=files.admin)[1]
         assert 'gslb_proxy_backend_state{backend="web2",pool="web",state="down"} 1.0' in page

@@ -67,7 +67,7 @@ class Engine:
 
 # ---------------------------------------------------------------- this one
 
-_MAIN: Final = """node: {folder.name}
+_MAIN: Final = """node: bench-{ports.plain}
 log: {{level: warning}}
 proxies:
   bench:

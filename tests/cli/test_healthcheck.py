@@ -186,7 +186,7 @@ def test_proxy_without_a_backend(proxy):
 def test_proxy_that_drains_and_is_gone(tmp_path):
     files = ProxyFiles(tmp_path)
     text = files.main.read_text()
-    files.main.write_text(text.replace("node: l7-test", "node: l7-leaving"))
+    files.main.write_text(text.replace(f"node: {files.node}", "node: l7-leaving"))
     with backends(files.web), proxying(files) as running:
         running.process.terminate()
         wait_for(lambda: running.log("draining"))
