@@ -184,8 +184,11 @@ class AdminServer:
         from gslb.admin import metrics, proxy_metrics  # 10 MiB, if anybody asks
 
         status, refused = self._insight.status(), self.refused.copy()
-        compose = proxy_metrics.compose_page if "proxy" in status else metrics.compose_page
-        page = await asyncio.to_thread(compose, status, refused)  # queries are answered
+        is_proxy = "proxy" in status
+        describe = proxy_metrics.describe_proxy if is_proxy else metrics.describe_name_server
+        page = await asyncio.to_thread(  # queries are answered meanwhile
+            metrics.compose_page, status, refused, describe
+        )
         return web.Response(body=page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _status(self, _request: web.BaseRequest) -> web.Response:

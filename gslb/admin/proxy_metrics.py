@@ -5,17 +5,12 @@ Labels are names of the configuration and words of ours: what clients send has n
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from gslb.admin.metrics import Rows, counter, gauge
-
-Status = Mapping[str, Any]
+from gslb.admin.metrics import Rows, Status, counter, gauge
 
 ORDERS = ("drain", "up", "down", "maint")
 _PLAIN_COUNTS = {
@@ -29,38 +24,12 @@ _PLAIN_COUNTS = {
 STATES = ("up", "down", "unknown", "unchecked")
 
 
-def compose_page(status: Status, refused: Counter[str]) -> bytes:
-    """The text that Prometheus reads. refused: requests to the admin port, by reason."""
-    registry = CollectorRegistry()
-    registry.register(_ProxyCollector(status, refused))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
-
-
-class _ProxyCollector(Collector):
-    """A proxy's status as metrics."""
-
-    def __init__(self, status: Status, refused: Counter[str]) -> None:
-        self._status = status
-        self._refused = refused
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: the registry would collect everything once more to know the names."""
-        yield from ()
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics of ours."""
-        status = self._status
-        yield from _describe_process(status)
-        yield from _describe_load(status["load"])
-        yield from _describe_backends(status["backends"])
-        yield from _describe_counters(status["counters"])
-        yield counter(
-            "gslb_admin_refused_total",
-            "Requests to the admin port that were not done, by reason.",
-            ("reason",),
-            [((reason,), count) for reason, count in sorted(self._refused.items())],
-        )
+def describe_proxy(status: Status) -> Iterator[Metric]:
+    """The metrics of a proxy."""
+    yield from _describe_process(status)
+    yield from _describe_load(status["load"])
+    yield from _describe_backends(status["backends"])
+    yield from _describe_counters(status["counters"])
 
 
 def _describe_process(status: Status) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gslb.admin.metrics import compose_page
+from gslb.admin.metrics import compose_page, describe_name_server
 from tests.admin.known import (
     NOW_AT,
     make_agent,
@@ -26,7 +26,7 @@ FOREIGN_UNITS = re.compile(
 
 
 def families(told, refused=()):
-    page = compose_page(told, Counter(refused)).decode()
+    page = compose_page(told, Counter(refused), describe_name_server).decode()
     return {family.name: family for family in text_string_to_metric_families(page)}
 
 

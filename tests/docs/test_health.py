@@ -18,7 +18,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from gslb.admin.metrics import compose_page
+from gslb.admin.metrics import compose_page, describe_name_server
 from gslb.cli.main import COMMANDS
 from gslb.config.load import load
 from gslb.health.intake import MAX_SKEW_S
@@ -173,7 +173,7 @@ class Every(dict[str, int]):
 def metrics() -> dict[str, Metric]:
     """All metrics of ours, by the name of their samples."""
     status = {**three_by_three(), "counters": Every()}
-    page = compose_page(status, Counter({"token": 1})).decode()
+    page = compose_page(status, Counter({"token": 1}), describe_name_server).decode()
     ours = [one for one in text_string_to_metric_families(page) if one.name.startswith("gslb_")]
     return {one.samples[0].name: one for one in ours}
 
