@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
 from gslb.cli.admin_client import (
@@ -29,14 +29,14 @@ from gslb.cli.admin_client import (
     make_client,
 )
 from gslb.cli.moments import tell_moment
-from gslb.cli.output import AsJson, complain, show, styled
+from gslb.cli.output import AsJson, complain, show
+from gslb.cli.watching import Pause, draw
+from gslb.cli.watching import watch as watch_until_interrupted
 
 PAGE = "/api/v1/status"
 NEEDED = ("sites", "agents", "store", "alerts", "nodes", "strangers", "drops", "own_probes")
-PERIOD_S = 1.0
 
 Fetch = Callable[[], Told]
-Pause = Callable[[], None]
 
 
 def status(
@@ -60,33 +60,19 @@ def status(
 
 
 def _watch(fetch: Fetch, console: Console, *, as_json: bool) -> None:
-    def pause() -> None:
-        time.sleep(PERIOD_S)
-
-    try:
-        if console.is_terminal and not as_json:
-            watch_on_terminal(fetch, console, pause)
-        else:
-            watch_in_pipe(fetch, console, pause, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    watch_until_interrupted(
+        partial(watch_on_terminal, fetch, console),
+        partial(watch_in_pipe, fetch, console, as_json=as_json),
+        console,
+        as_json=as_json,
+    )
 
 
 def watch_on_terminal(fetch: Fetch, console: Console, pause: Pause) -> None:
     """Draws over the whole screen until interrupted; what was known last stays."""
     from gslb.cli.picture import describe_status
 
-    lines: list[Text] = []
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            head = styled((tell_moment(time.time()), "dim"), ("  Ctrl-C ends", "dim"))
-            try:
-                told = fetch()
-                lines = list(describe_status(told, time.time(), console.width))
-            except AdminError as error:
-                head.append(f"  {error}; this is what was known last", "bold red")
-            live.update(Group(*map(_cut, [head, *lines])), refresh=True)
-            pause()
+    draw(lambda: describe_status(fetch(), time.time(), console.width), console, pause)
 
 
 def watch_in_pipe(fetch: Fetch, console: Console, pause: Pause, *, as_json: bool) -> None:
@@ -111,12 +97,6 @@ def watch_in_pipe(fetch: Fetch, console: Console, pause: Pause, *, as_json: bool
             console.print()
         known = news
         pause()
-
-
-def _cut(line: Text) -> Text:
-    """A line that ends where the terminal does."""
-    line.no_wrap, line.overflow = True, "ellipsis"
-    return line
 
 
 def _console() -> Console:
