@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev
 export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
+.PHONY: help demo test coverage check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
 .PHONY: demo-compose demo-compose-down test-compose
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -37,7 +37,10 @@ demo-compose-down: ## take the demo in containers down
 test-compose: ## the demo in containers: up, compose/tour.sh, down
 	@compose/demo.sh test
 
-test: check ## everything: make check, all tests, branch coverage
+test: check ## everything: make check, all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+coverage: $(DEV) ## all tests under branch coverage, which takes twice the CPU
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n 2 --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet

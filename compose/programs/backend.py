@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -54,12 +53,8 @@ class Server(ThreadingHTTPServer):
 def main(region: str, name: str, port: str = "9001") -> None:
     """Answers until SIGTERM."""
     server = Server(("", int(port)), make_handler(region, name))
-
-    def stop(*_: object) -> None:
-        threading.Thread(target=server.shutdown).start()  # it waits for the loop that runs here
-
-    signal.signal(signal.SIGTERM, stop)
-    server.serve_forever(poll_interval=0.1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -110,17 +111,19 @@ def test_a_backend_ends_at_sigterm_while_clients_hold_connections():
 CHILD = """
 import os, signal, sys
 fate = sys.argv[1:]
-print("begins", os.getpid(), *fate, flush=True)
-if "--replace" in fate and "unfit" in fate:
-    sys.exit(9)
+def say(*words):  # in one piece: the other process writes to the same pipe
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 def tell(number, _):
-    print(signal.Signals(number).name, os.getpid(), flush=True)
+    say(signal.Signals(number).name, os.getpid())
     if number == signal.SIGTERM:
         sys.exit(5)
     if number == signal.SIGUSR1:
         sys.exit(0)
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(number, tell)
+say("begins", os.getpid(), *fate)
+if "--replace" in fate and "unfit" in fate:
+    sys.exit(9)
 while True:
     signal.pause()
 """
@@ -129,12 +132,15 @@ while True:
 class Kept:
     """A keeper over CHILD, and what both of them print, line by line."""
 
+    running: ClassVar[list[Kept]] = []
+
     def __init__(self, *fate: str) -> None:
         self.keeper = subprocess.Popen(
             [sys.executable, PROGRAMS / "keeper.py", sys.executable, "-c", CHILD, *fate],
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.running.append(self)
         self.first = int(self.line()[1])
 
     def line(self) -> list[str]:
@@ -147,7 +153,13 @@ class Kept:
     def end(self) -> int:
         assert self.keeper.stdout is not None
         self.keeper.stdout.close()
+        self.running.remove(self)
         return self.keeper.wait(timeout=DEADLINE_S)
+
+    def kill(self) -> None:
+        """Ends what a test that failed has left."""
+        self.keeper.terminate()  # which its children hear of
+        self.end()
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +174,8 @@ def _no_test_hangs() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    for kept in list(Kept.running):
+        kept.kill()
 
 
 def test_a_keeper_outlives_the_process_that_was_replaced():
