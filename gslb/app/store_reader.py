@@ -6,8 +6,8 @@ Laws:
 2. Reads begin at least PAUSE_S apart, and nine times as far apart as taking up what was read takes:
    a busy store costs a tenth of the process at most.
 3. One event tells that the store is lost, one that it is back, with how long it was away.
-4. A store is away when it cannot be read. One that can be read, but not waited at, is read at
-   random times at most BLIND_S apart.
+4. A store is away when it cannot be read. One that cannot be waited at is read soon, which tells
+   which of the two it is; while it can be read, at random times that grow to at most BLIND_S.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class StoreReader:
         self._tell = tell
         self._clocks = clocks
         self._failures = 0
+        self._blind_waits = 0
         self.state = StoreState(is_connected=False, since_at=clocks.wall(), error="not read yet")
 
     async def run(self) -> None:
@@ -78,7 +79,7 @@ class StoreReader:
                 await self._wait()
             except StoreError as error:
                 self._note_lost(str(error))
-                await asyncio.sleep(self._retry_s())
+                await asyncio.sleep(_pause_s(self._failures, LAST_RETRY_S))
 
     async def _wait(self) -> None:
         """Until there is news (law 4)."""
@@ -86,11 +87,10 @@ class StoreReader:
             await self._store.wait()
         except StoreError as error:
             log.warning("store cannot be waited at, it is read at intervals", cause=str(error))
-            await asyncio.sleep(random.uniform(FIRST_RETRY_S / 2, BLIND_S))
-
-    def _retry_s(self) -> float:
-        longest_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(self._failures, 10))
-        return random.uniform(FIRST_RETRY_S / 2, longest_s)
+            await asyncio.sleep(_pause_s(self._blind_waits, BLIND_S))
+            self._blind_waits += 1
+        else:
+            self._blind_waits = 0
 
     def _note_back(self) -> None:
         failures, self._failures = self._failures, 0
@@ -112,3 +112,9 @@ class StoreReader:
         if is_news:
             fields = {"cause": error, "then": "the last reports hold until they are stale"}
             self._tell(Event(EventKind.STORE_LOST, at, fields=fields))
+
+
+def _pause_s(failures: int, longest_s: float) -> float:
+    """A random time that grows with what has failed in a row, from FIRST_RETRY_S to longest_s."""
+    bound_s = min(longest_s, FIRST_RETRY_S * 2 ** min(failures, 10))
+    return random.uniform(FIRST_RETRY_S / 2, bound_s)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gslb.app.clock import Clocks
-from gslb.app.store_reader import FIRST_RETRY_S, LAST_RETRY_S, PAUSE_S, StoreReader
+from gslb.app.store_reader import BLIND_S, FIRST_RETRY_S, LAST_RETRY_S, PAUSE_S, StoreReader
 from gslb.errors import StoreError
 from gslb.model.event import EventKind
 from gslb.store.base import Holding
@@ -104,3 +104,41 @@ def test_law_3_one_event_when_it_is_lost_and_one_when_it_is_back():
     assert events[0].fields["cause"] == "gone"
     assert 59 <= events[1].fields["away_s"] <= 61 + LAST_RETRY_S
     assert state.is_connected
+
+
+class Silent(Noticeboard):
+    """Can be read, but never waited at, until it is away altogether."""
+
+    async def wait(self):
+        raise StoreError("no word")
+
+
+def test_law_4_a_store_that_cannot_be_waited_at_is_read_at_random_times_that_grow_to_a_bound():
+    async def script(store, reader):
+        await asyncio.sleep(120)
+
+    store, events, state = play(script, board=Silent())
+    gaps = [later - earlier for earlier, later in zip(store.reads, store.reads[1:], strict=False)]
+    assert gaps[0] <= FIRST_RETRY_S + PAUSE_S
+    assert BLIND_S / 2 < max(gaps) <= BLIND_S + PAUSE_S
+    assert len({round(gap, 6) for gap in gaps}) == len(gaps)  # drawn, not fixed
+    assert state.is_connected
+    assert events == []
+
+
+class Dying(Noticeboard):
+    """Dies while it is waited at."""
+
+    async def wait(self):
+        await asyncio.sleep(10)
+        self.is_away = True
+        raise StoreError("cut off")
+
+
+def test_law_4_a_store_that_dies_while_it_is_waited_at_is_known_to_be_away_at_once():
+    async def script(store, reader):
+        await asyncio.sleep(10 + 2 * PAUSE_S + FIRST_RETRY_S)
+
+    _, events, state = play(script, board=Dying())
+    assert [event.kind for event in events] == [EventKind.STORE_LOST]
+    assert not state.is_connected
