@@ -244,7 +244,7 @@ async def test_least_response_time_prefers_the_quick_one_and_starves_nobody() ->
             assert set(await answers(world, range(20))) == {"quick"}
             member = world.pool.state.members["slow"]
             assert member.ewma_s is not None
-            assert member.ewma_s >= 0.2
+            assert member.ewma_s >= 0.19  # uvloop counts in milliseconds
             member.ewma_at -= 200.0  # as if that was long ago
             assert "slow" in await answers(world, range(2))
 
