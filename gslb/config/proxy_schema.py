@@ -113,7 +113,7 @@ class ShedEntry(Entry):
     max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Requests on the way, for each worker."""
     max_lag_ms: Annotated[float, Field(ge=1, le=60_000)] = 200.0
-    """Milliseconds by which the worker is behind."""
+    """Milliseconds by which the worker is late, at each of three looks 250 ms apart."""
 
 
 class ProxyEntry(Entry):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
@@ -18,8 +19,11 @@ from gslb.telemetry.logs import get_limited_logger
 
 TICKS_PER_S = 4
 NEVER = math.inf
+LATE_LOOKS = 3
+"""Looks in a row that must be late: a machine that stood still for a moment is not overloaded, and
+to refuse requests after that helps nobody."""
 _LAG_KEPT = 0.7
-"""Of the lag seen before, at each look: a stall is forgotten within two seconds."""
+"""Of the lag seen before, at each look: it is forgotten within two seconds."""
 
 log = get_limited_logger(__name__)
 
@@ -36,11 +40,12 @@ class Expiring(Protocol):
 class Sweeper:
     """Looks at deadlines, and calls what should happen every tick.
 
-    lag_ms: by how much the loop was late lately, peaks remembered for a moment.
+    lag_ms: by how much the loop was late at each of LATE_LOOKS looks, remembered for a moment.
     """
 
     def __init__(self) -> None:
         self.lag_ms = 0.0
+        self._late_ms = deque([0.0] * LATE_LOOKS, maxlen=LATE_LOOKS)
         self._loop = asyncio.get_running_loop()
         self._things: set[Expiring] = set()
         self._ticks: list[Callable[[float], None]] = []
@@ -72,7 +77,8 @@ class Sweeper:
 
     def _look(self) -> None:
         now = monotonic()
-        self.lag_ms = max((now - self._due_at) * 1000, self.lag_ms * _LAG_KEPT)
+        self._late_ms.append((now - self._due_at) * 1000)
+        self.lag_ms = max(min(self._late_ms), self.lag_ms * _LAG_KEPT)
         self._due_at = max(now, self._due_at) + 1 / TICKS_PER_S
         self._timer = self._loop.call_later(self._due_at - now, self._look)
         for call in self._ticks:

@@ -207,7 +207,7 @@ def test_a_client_outside_of_the_scope_is_asked_for(world: World):
 def test_an_answer_of_sticky_is_kept_for_one_network(world: World):
     for client in ("198.51.100.0/24", "198.51.101.0/24", "198.51.100.128/25"):
         assert scope_of(world.ask("unbound", "pinned", client=client)) == 24
-    asked = [one["client"] for one in world.asked("pinned")]
+    asked = sorted(one["client"] for one in world.asked("pinned"))  # by either server
     assert asked == ["198.51.100.0/24", "198.51.101.0/24"]
 
 
