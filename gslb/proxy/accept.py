@@ -23,7 +23,6 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from gslb.model.place import Network
 from gslb.model.proxy import Listener
@@ -31,6 +30,7 @@ from gslb.proxy.announced import Refusal, RefusedError, refuse_header, take_sour
 from gslb.proxy.gate import Gate
 from gslb.proxy.memory import map_large_buffers
 from gslb.proxy.peer import NOBODY, Address, Peer, is_within, parse_address
+from gslb.proxy.reader import Reader, as_protocol
 from gslb.proxy.tls import NamedSession, ServerTls
 from gslb.telemetry.logs import get_limited_logger
 
@@ -113,7 +113,7 @@ class Arrival:
             self._acceptor.count_out()
 
 
-Make = Callable[[Arrival], asyncio.BaseProtocol]
+Make = Callable[[Arrival], Reader]
 """What reads a new connection."""
 
 
@@ -261,7 +261,7 @@ class Acceptor:
     # Accepting.
 
     def _quick(self) -> asyncio.BaseProtocol:
-        return self._make(Arrival(self))
+        return as_protocol(self._make(Arrival(self)))
 
     def _accept(self) -> None:
         """Take who waits, a burst at most."""
@@ -321,7 +321,7 @@ class Acceptor:
         """Have the loop read a connection for its protocol, after its TLS handshake if any."""
         tls = self.tls
         await self._loop.connect_accepted_socket(
-            partial(self._make, arrival),
+            lambda: as_protocol(self._make(arrival)),
             connection,
             ssl=tls.context if tls else None,
             ssl_handshake_timeout=self.terms.tls_timeout_s if tls else None,

@@ -151,7 +151,7 @@ def _add_candidates(record: dict[str, Any], candidates: Sequence[Candidate]) -> 
     if not candidates:
         return
     record["candidates"] = {
-        name: score if score is None else round(score, 6)
+        name: None if score is None else round(score, 6)
         for name, score, excluded in candidates
         if excluded is None
     }

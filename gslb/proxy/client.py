@@ -46,7 +46,7 @@ LEAVE_S = 1.0
 log = get_limited_logger(__name__)
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection:
     """A connection of a client.
 
     exchange: the request on its way, None between two. deadline: of the phase it is in. has_ended:
@@ -81,8 +81,8 @@ class ClientConnection(asyncio.Protocol):
         self.loop = tier.loop
         self._arrival = arrival
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self.peer: Peer = cast("Peer", None)
-        self.via: Forwarding = cast("Forwarding", None)
+        self.peer: Peer
+        self.via: Forwarding
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.served = 0

@@ -8,19 +8,20 @@ import ssl
 from typing import TypeVar
 
 from gslb.model.endpoint import Endpoint
+from gslb.proxy.reader import Reader, as_protocol
 
-P = TypeVar("P", bound=asyncio.BaseProtocol)
+R = TypeVar("R", bound=Reader)
 
 
 async def connect(
-    protocol: P,
+    reader: R,
     address: Endpoint,
     *,
     header: bytes = b"",
     tls: ssl.SSLContext | None = None,
     server_name: str | None = None,
-) -> P:
-    """The protocol, connected to an address.
+) -> R:
+    """The reader, connected to an address.
 
     header: a PROXY protocol header, which goes before the TLS handshake if there is one. Raises
     OSError.
@@ -33,9 +34,12 @@ async def connect(
         if header:
             await loop.sock_sendall(raw, header)
         await loop.create_connection(
-            lambda: protocol, sock=raw, ssl=tls, server_hostname=server_name if tls else None
+            lambda: as_protocol(reader),
+            sock=raw,
+            ssl=tls,
+            server_hostname=server_name if tls else None,
         )
     except BaseException:
         raw.close()
         raise
-    return protocol
+    return reader

@@ -66,7 +66,7 @@ class Exchange(Passage):
     _retries = 0
     _is_retrying = False
     _was_reopened = False
-    _lost_by = Result.CONNECT_FAILED
+    _lost_by: Result | None = None
     _is_queued = False
     _held: Attempt | None = None
     _hedge_timer: asyncio.TimerHandle | None = None
@@ -285,7 +285,7 @@ class Exchange(Passage):
         if refusal is Refusal.FULL:
             self._wait_in_queue(now)
         elif self.tried:
-            self._give_up(self._lost_by)
+            self._give_up(self._lost_by or Result.CONNECT_FAILED)
         elif self._has_stale():
             self._answer_stale()
         else:
@@ -331,7 +331,7 @@ class Exchange(Passage):
             self._is_queued = False
             self.queued_s += monotonic() - self.queued_at
         if self.tried:
-            self._give_up(self._lost_by)
+            self._give_up(self._lost_by or Result.CONNECT_FAILED)
         elif self._has_stale():
             self._answer_stale()
         else:

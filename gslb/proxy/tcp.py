@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from gslb.balance.queue import Queue
 from gslb.model.proxy import Pool, Timeouts
 from gslb.proxy.accept import Arrival
 from gslb.proxy.bonds import AddressBonds
+from gslb.proxy.reader import Reader
 from gslb.proxy.tcp_connection import TcpConnection
 from gslb.proxy.tcp_record import TcpRecord
 from gslb.proxy.timers import Sweeper
@@ -72,7 +72,7 @@ class TcpFront:
         self._is_retired = False
         self._leaving_since: dict[Member, float] = {}
 
-    def make(self, arrival: Arrival) -> asyncio.Protocol:
+    def make(self, arrival: Arrival) -> Reader:
         """What reads a new connection."""
         return TcpConnection(self, arrival)
 

@@ -23,7 +23,7 @@ HIGH_WATER = 64 * 1024
 memory for each slow client, and gain nothing: the kernel's own buffers keep the line busy."""
 
 
-class End(asyncio.Protocol):
+class End:
     """One of the two connections; it tells the relay what happens to it.
 
     octets: read from it. other: None while there is no second connection, or no longer. held: what

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gslb.balance.pool_state import Mode
 from gslb.balance.shed import admits
 from gslb.model.proxy import Listener, Priority, Proxy
-from gslb.proxy.accept import Acceptor, Arrival, Terms
+from gslb.proxy.accept import Acceptor, Make, Terms
 from gslb.proxy.admission import choose_backend, compose_head
 from gslb.proxy.audit import compose_line, compose_refused, compose_tcp_line
 from gslb.proxy.background import ask_again
@@ -201,7 +201,7 @@ class Tier:
     def _make_acceptor(
         self, listener: Listener, listening: socket.socket, tls: ServerTls | None
     ) -> Acceptor:
-        make: Callable[[Arrival], asyncio.BaseProtocol]
+        make: Make
         if listener.pool is None:
             make = partial(ClientConnection, self)
         else:

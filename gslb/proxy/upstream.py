@@ -35,7 +35,7 @@ MAX_INTERIM = 10
 """1xx answers to one request."""
 
 
-class BackendConnection(asyncio.Protocol):
+class BackendConnection:
     """A connection to one backend. left: octets of content still to come, or what is read
     otherwise (CHUNKED, UNTIL_CLOSE, AWAITS_HEAD, TUNNEL). uses: requests that it has carried.
     leads_to: the backend's address, and what stands for how its pool connected then.
@@ -71,7 +71,7 @@ class BackendConnection(asyncio.Protocol):
         self.left = AWAITS_HEAD
         self.uses = 0
         self.idle_since = 0.0
-        self.leads_to: tuple[Endpoint, object] = cast("tuple[Endpoint, object]", None)
+        self.leads_to: tuple[Endpoint, object]
         self.is_congested = False
         self._limits = limits
         self._answered: Response | None = None

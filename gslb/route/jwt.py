@@ -80,7 +80,7 @@ class TokenGate:
         self._key = _load_key(match, keys)
         self._signatures = PyJWS(algorithms=match.algorithms)
         # Two tables, so that a flood of forged tokens does not push out what is known of real ones.
-        self._signed: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._verified: OrderedDict[bytes, Verdict] = OrderedDict()
         self._unsigned: OrderedDict[bytes, Verdict] = OrderedDict()
 
     def judge(self, field: bytes | None, *, at: float) -> str | None:
@@ -104,7 +104,7 @@ class TokenGate:
 
     def _recall(self, token: bytes) -> Verdict:
         digest = sha256(token).digest()
-        for verdicts in (self._signed, self._unsigned):
+        for verdicts in (self._verified, self._unsigned):
             verdict = verdicts.get(digest)
             if verdict is not None:
                 verdicts.move_to_end(digest)
@@ -112,7 +112,7 @@ class TokenGate:
         payload = self._verify(token)
         if isinstance(payload, str):
             return _keep(self._unsigned, digest, Verdict(payload))
-        return _keep(self._signed, digest, _read_claims(payload, self._match))
+        return _keep(self._verified, digest, _read_claims(payload, self._match))
 
     def _verify(self, token: bytes) -> bytes | str:
         """The payload of a token whose signature is right, or in words why it is not."""

@@ -209,7 +209,7 @@ def test_law_5_a_signature_is_verified_once(monkeypatch):
     for field in (fields[2], fields[1], fields[0]):
         assert one.judge(field, at=NOON) is None
     assert len(verified) == 2 + 9 + 2  # the third pushed out the first, which came again
-    assert (len(one._signed), len(one._unsigned)) == (2, 2)
+    assert (len(one._verified), len(one._unsigned)) == (2, 2)
 
 
 def test_a_token_may_come_in_another_header():

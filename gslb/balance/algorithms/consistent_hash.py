@@ -10,6 +10,7 @@ Laws, beside those of hashed.py:
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ class ConsistentHash(Hashed):
         self._points = array("Q")
 
     def _build(self, members: Sequence[Member]) -> Sequence[int]:
-        whole = POINTS * sum(member.weight for member in members)
+        whole = POINTS * math.fsum(member.weight for member in members)
         each = POINTS * min(1.0, MAX_POINTS / whole)
         ring = sorted(
             (point, member.name, index)
