@@ -14,10 +14,15 @@ MADE := $(VENV)/.made
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
+# What `make compiled` makes, and who uses it: no checkout on the path before it.
+SOURCES := $(shell find gslb -name '*.py')
+ON_COMPILED := GSLB_TESTS_EXPECT=compiled PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled
+COMPILED_TESTS := tests/http1 tests/balance tests/route tests/proxy $(wildcard tests/app/test_proxy*.py)
+
 export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
+.PHONY: help demo test test-compiled coverage check compiled format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
 .PHONY: demo-compose demo-compose-down test-compose
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -39,6 +44,9 @@ test-compose: ## the demo in containers: up, compose/tour.sh, down
 
 test: check ## everything: make check, all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-compiled: compiled ## the tests of what is compiled, on the compiled modules
+	@$(ON_COMPILED) $(BIN)/pytest -o pythonpath=build/compiled --import-mode=append -n 2 --dist loadfile $(COMPILED_TESTS) $(ARGS)
 
 coverage: $(DEV) ## all tests under branch coverage, which takes twice the CPU
 	@$(BIN)/coverage erase
@@ -62,7 +70,7 @@ bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers
 bench-failover: $(DEV) ## from a backend's death to the first answer without it, over 30 kills, and back
 	@$(BIN)/python -m tests.bench.failover $(ARGS)
 
-bench-l7: $(DEV) ## CPU per request and latency of the proxy, beside HAProxy, nginx and aiohttp; its memory
+bench-l7: compiled ## CPU per request and latency of the proxy, beside HAProxy, nginx and aiohttp; its memory
 	@$(BIN)/python -m tests.bench.l7 $(ARGS)
 
 chaos-l7: $(DEV) ## steady load on the proxy while backends die, hang and drain, and it reloads and restarts
@@ -83,9 +91,26 @@ docs: $(RUN) ## write docs/configuration.md, the manual pages and the completion
 	@$(BIN)/python -m gslb.cli.manual
 	@$(BIN)/python -m gslb.cli.completions
 
-dist: $(RUN) ## build the wheel and the sdist in dist/; the same files give the same octets
+dist: $(RUN) ## build the wheel and the sdist in dist/; COMPILED=yes compiles the wheel, for machines like this one
 	@rm -rf dist
-	@$(BIN)/python -m hatchling build
+	@if [ "$(COMPILED)" = yes ]; then $(MAKE) dist/compiled; else $(BIN)/python -m hatchling build; fi
+
+compiled: build/compiled/.made ## the package with what a request passes through compiled to C, in build/compiled
+
+build/compiled/.made: $(SOURCES) pyproject.toml $(DEV)
+	@rm -rf build/compiled build/wheel
+	@$(MAKE) build/wheel/compiled
+	@$(PIP) install --no-deps --no-index --no-compile --target build/compiled build/wheel/*.whl
+	@touch $@
+
+# From the sdist, unpacked elsewhere: nothing compiled ever lies beside the sources, where it would run instead of them.
+%/compiled: $(DEV)
+	@$(BIN)/python -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null \
+		&& command -v cc >/dev/null || { echo "compiling needs a C compiler (cc) and Python's headers; on Debian or" \
+		"Ubuntu: apt install gcc python3-dev" >&2; exit 1; }
+	@echo "compiling: two minutes or so"
+	@$(BIN)/python -m hatchling build --target sdist --directory $*
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(PIP) wheel --no-deps --no-build-isolation --no-cache-dir --wheel-dir $* $*/*.tar.gz
 
 install: dist ## install for the whole machine; DESTDIR=... PREFIX=/usr, see docs/install.md
 	@PYTHON=$(BIN)/python packaging/install.sh

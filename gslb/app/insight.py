@@ -10,9 +10,9 @@ from typing import Any
 import dns.exception
 import dns.rdatatype
 
-from gslb import __version__
 from gslb.admin.requests import OrderRequest
 from gslb.app.assemble import Assembled
+from gslb.app.build import VERSION
 from gslb.app.count import count_node
 from gslb.app.decisions import as_mapping
 from gslb.app.follower import Follower
@@ -93,7 +93,7 @@ class NodeInsight:
         system = node.assembled.system
         return {
             "node": system.node,
-            "version": __version__,
+            "version": VERSION,
             "started_at": self._started_at,
             "configuration": system.digest,
             "geography": node.assembled.watched.table.build,

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from gslb import __version__
 from gslb.admin.requests import OrderRequest
+from gslb.app.build import VERSION
 from gslb.app.proxy_files import ProxyFiles
 from gslb.app.proxy_load import describe_load
 from gslb.app.proxy_region import Region
@@ -45,7 +45,7 @@ class ProxyInsight:
             "node": node,
             "proxy": proxy.name,
             "site": proxy.site,
-            "version": __version__,
+            "version": VERSION,
             "pid": os.getpid(),
             "started_at": self._started_at,
             "is_draining": station.is_draining,

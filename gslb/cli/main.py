@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from gslb import __version__
 from gslb.cli import geo
 from gslb.cli.agent_key import agent_key
 from gslb.cli.check import check
@@ -78,7 +77,9 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"gslb {__version__}")
+        from gslb.app.build import VERSION
+
+        typer.echo(f"gslb {VERSION}")
         raise typer.Exit
 
 

@@ -291,8 +291,8 @@ class Acceptor:
                 await self._introduce(connection, arrival)
             await self._hand_on(connection, arrival)
             is_welcome = True
-        except RefusedError as error:
-            self.refused[error.refusal] += 1
+        except RefusedError as refused:
+            self.refused[refused.refusal] += 1
         except OSError:
             self.refused[Refusal.HANDSHAKE if self.tls else Refusal.LEFT] += 1
         except Exception as error:  # noqa: BLE001 - the border of a connection

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from copy import copy
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from gslb.http1.forwarding import Forwarding
+from gslb.proxy.client import ClientConnection
 from gslb.proxy.exchange import Exchange
-from gslb.proxy.timers import NEVER
 
 if TYPE_CHECKING:
     from gslb.http1.head import Request
@@ -40,21 +39,15 @@ class Nowhere:
         return False
 
 
-class BackgroundClient:
-    """Stands where a `ClientConnection` does, for one exchange. See there for what each means."""
+class BackgroundClient(ClientConnection):
+    """A client of one exchange, at the end of no connection."""
 
     def __init__(self, tier: Tier, peer: Peer, via: Forwarding) -> None:
-        self.tier = tier
-        self.loop: asyncio.AbstractEventLoop = tier.loop
+        super().__init__(tier, None)
         self.peer = peer
         self.via = via
-        self.transport = Nowhere(self._leave)
-        self.exchange: Exchange | None = None
-        self.deadline = NEVER
+        self.transport = cast("asyncio.Transport", Nowhere(self._leave))
         self.may_stay = False
-        self.has_ended = False
-        self.is_congested = False
-        self.is_reading_paused = False
         tier.sweeper.add(self)
 
     def write(self, data: bytes) -> None:
@@ -78,15 +71,14 @@ class BackgroundClient:
         """Is never slow."""
         return False
 
-    def expire(self, now: float) -> None:
-        """The phase has taken too long."""
-        if self.exchange is not None:
-            self.exchange.expire(now)
-
 
 def ask_again(exchange: Exchange) -> Exchange:
     """An exchange for the same request that nobody waits for."""
-    client: Any = BackgroundClient(exchange.tier, exchange.client.peer, copy(exchange.client.via))
+    via = exchange.client.via
+    its_own = Forwarding(
+        via.client, is_trusted=via.is_trusted, scheme=via.scheme, request_id=b"", real=via.real
+    )
+    client = BackgroundClient(exchange.tier, exchange.client.peer, its_own)
     request: Request = exchange.request
     again = Exchange(client, request, monotonic())
     client.exchange = again

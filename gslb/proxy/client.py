@@ -76,7 +76,7 @@ class ClientConnection:
         "via",
     )
 
-    def __init__(self, tier: Tier, arrival: Arrival) -> None:
+    def __init__(self, tier: Tier, arrival: Arrival | None) -> None:
         self.tier = tier
         self.loop = tier.loop
         self._arrival = arrival
@@ -102,6 +102,7 @@ class ClientConnection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, the handshake of TLS included."""
+        assert self._arrival is not None
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
         self.peer = self._arrival.peer(self.transport)
@@ -117,6 +118,7 @@ class ClientConnection:
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whomever."""
         self.tier.forget_client(self)
+        assert self._arrival is not None
         self._arrival.gone()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
@@ -137,8 +139,8 @@ class ClientConnection:
                 self.pause_reading()
         except HttpError as error:
             self._refuse(error)
-        except Exception as error:  # noqa: BLE001  the border: one connection, not the proxy
-            log.error("request", cause=repr(error), client=self.peer.text)  # noqa: TRY400 - has the cause
+        except Exception as fault:  # noqa: BLE001  the border: one connection, not the proxy
+            log.error("request", cause=repr(fault), client=self.peer.text)  # noqa: TRY400 - has the cause
             self.tier.count_fault()
             self.transport.abort()
 

@@ -179,8 +179,8 @@ class BackendPool:
         except (OSError, TimeoutError) as error:
             attempt.fail_to_connect(clean_text(describe_error(error)))
             return
-        except ValueError as error:  # the Host that a client sent is no name for TLS
-            attempt.fail_to_ask(clean_text(describe_error(error)))
+        except ValueError as unfit:  # the Host that a client sent is no name for TLS
+            attempt.fail_to_ask(clean_text(describe_error(unfit)))
             return
         if attempt.is_wanted:
             attempt.use(connection)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
-from types import SimpleNamespace
 
 import pytest
 
@@ -64,7 +63,7 @@ async def balancing(
 def enumerate_draws(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Chance goes through all of its cases once, evenly, and again."""
     draws = [(number + 0.5) / count for number in range(count)] * 9
-    monkeypatch.setattr("gslb.proxy.exchange.random", SimpleNamespace(random=lambda: draws.pop(0)))
+    monkeypatch.setattr("random.random", lambda: draws.pop(0))
 
 
 async def answers(world: World, users: Sequence[int], target: bytes = b"/") -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from gslb.model.proxy import Fault
@@ -16,14 +14,15 @@ HELLO = plain("hello")
 def draws(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
     """What chance says next: of the delay and of the abort of a request, and so on."""
     left = list(values)
-    monkeypatch.setattr("gslb.proxy.admission.random", SimpleNamespace(random=lambda: left.pop(0)))
+    monkeypatch.setattr("random.random", lambda: left.pop(0))
 
 
 @on_uvloop
 async def test_shares_are_of_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = Fault(delay_ms=30.0, delay_share=0.5, abort_status=418, abort_share=0.25)
     async with raw("a", always(HELLO)) as a, before(a, route={"fault": fault}) as world:
-        draws(monkeypatch, *[0.1, 0.9], *[0.49, 0.1], *[0.5, 0.24], *[0.9, 0.25])
+        picks = 0.0  # which backend, of those that ask for one
+        draws(monkeypatch, 0.1, 0.9, picks, *[0.49, 0.1], *[0.5, 0.24], 0.9, 0.25, picks)
         statuses = [(await (await world.ask(get())).answer())[0] for _ in range(4)]
         assert statuses == [200, 418, 418, 200]
         await until(lambda: len(world.records) == 4)
