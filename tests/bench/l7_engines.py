@@ -6,6 +6,7 @@ Laws:
    X-Forwarded-For, and write no log, but where the name says otherwise.
 2. `gslb full` does what a region does: eight routes, least connections by weight, passive health,
    active checks, a JSON line for each request in a file. It is held against HAProxy as it is above.
+3. This proxy is compiled, as `make compiled` does it; `python` in a name says that it is not.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ BARE: Final = "gslb bare"
 FULL: Final = "gslb full"
 HAPROXY: Final = "haproxy"
 ROOT: Final = Path(__file__).resolve().parents[2]
+COMPILED: Final = ROOT / "build" / "compiled"
 _PYTHON: Final = ("env", f"PYTHONPATH={ROOT}", sys.executable)
+_COMPILED: Final = ("env", f"PYTHONPATH={COMPILED}", "PYTHONSAFEPATH=1", sys.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,9 @@ _FULL: Final = """    access_log: {folder}/access.log
 _WEIGHTS: Final = (5, 3, 2)
 
 
-def _prepare_ours(more: str, place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
+def _prepare_ours(
+    python: tuple[str, ...], more: str, place: Place, folder: Path, ports: Ports
+) -> tuple[str, ...]:
     is_full = more is _FULL
     backends = ", ".join(
         f'w{port}: {{address: "{HOST}:{port}", weight: {weight if is_full else 1}}}'
@@ -129,15 +134,7 @@ def _prepare_ours(more: str, place: Place, folder: Path, ports: Ports) -> tuple[
     values = {"place": place, "folder": folder, "ports": ports, "host": HOST, "backends": backends}
     main = folder / "gslb.yaml"
     main.write_text(_MAIN.format(more=more.format(**values), **values))
-    return (*_PYTHON, "-m", "gslb", "proxy", str(main))
-
-
-def _prepare_bare(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
-    return _prepare_ours(_BARE, place, folder, ports)
-
-
-def _prepare_full(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
-    return _prepare_ours(_FULL, place, folder, ports)
+    return (*python, "-m", "gslb", "proxy", str(main))
 
 
 # ---------------------------------------------------------------- the others
@@ -215,13 +212,24 @@ def _prepare_nginx(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
     return ("nginx", "-c", str(config), "-p", str(folder), "-e", "stderr")
 
 
-_OUR_VERSION: Final = (*_PYTHON, "-c", "import gslb; print(gslb.__version__)")
+_TELL_VERSION: Final = "from gslb.app.build import VERSION; print(VERSION)"
 _AIOHTTP_VERSION: Final = (*_PYTHON, "-c", "import aiohttp; print(aiohttp.__version__)")
 _HTTPTOOLS_VERSION: Final = (
     *_PYTHON,
     "-c",
     "from importlib.metadata import version; print(version('httptools'))",
 )
+_BARE_SETTINGS: Final = "one process, one route, round robin, no log"
+_FULL_SETTINGS: Final = (
+    "one process, 8 routes, least connections, passive health, checks, JSON log in a file"
+)
+
+
+def _make_ours(name: str, python: tuple[str, ...], more: str, settings: str) -> Engine:
+    version = (*python, "-c", _TELL_VERSION)
+    return Engine(name, sys.executable, version, "", settings, partial(_prepare_ours, python, more))
+
+
 ENGINES: Final = (
     Engine(
         HAPROXY,
@@ -231,22 +239,10 @@ ENGINES: Final = (
         "one thread, round robin, no log",
         _prepare_haproxy,
     ),
-    Engine(
-        BARE,
-        sys.executable,
-        _OUR_VERSION,
-        "",
-        "one process, one route, round robin, no log",
-        _prepare_bare,
-    ),
-    Engine(
-        FULL,
-        sys.executable,
-        _OUR_VERSION,
-        "",
-        "one process, 8 routes, least connections, passive health, checks, JSON log in a file",
-        _prepare_full,
-    ),
+    _make_ours(BARE, _COMPILED, _BARE, _BARE_SETTINGS),
+    _make_ours(FULL, _COMPILED, _FULL, _FULL_SETTINGS),
+    _make_ours("gslb bare, python", _PYTHON, _BARE, _BARE_SETTINGS),
+    _make_ours("gslb full, python", _PYTHON, _FULL, _FULL_SETTINGS),
     Engine(
         "nginx",
         "nginx",
