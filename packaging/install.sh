@@ -23,7 +23,7 @@ rm -rf "$library/bin"
 install -d "$root/bin"
 cat >"$root/bin/gslb" <<END
 #!/bin/sh
-PYTHONPATH=$PREFIX/lib/gslb exec $TARGET_PYTHON -m gslb "\$@"
+PYTHONPATH=$PREFIX/lib/gslb exec $TARGET_PYTHON -P -m gslb "\$@"
 END
 chmod 755 "$root/bin/gslb"
 

@@ -67,7 +67,7 @@ def installed(checkout, tmp_path_factory) -> Path:
     return folder
 
 
-def run(installed: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+def run(installed: Path, *argv: str, folder: Path = Path("/")) -> subprocess.CompletedProcess[str]:
     """The installed command; its own path of modules begins at the real root, so it is moved."""
     library = f"{installed}/usr/lib/gslb"
     script = (installed / "usr" / "bin" / "gslb").read_text()
@@ -75,7 +75,7 @@ def run(installed: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     moved = script.replace("PYTHONPATH=/usr/lib/gslb", f"PYTHONPATH={library}:{site}")
     assert moved != script
     return subprocess.run(
-        ["sh", "-c", moved, "gslb", *argv], cwd="/", capture_output=True, text=True, check=False
+        ["sh", "-c", moved, "gslb", *argv], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -95,6 +95,13 @@ def test_the_installed_command_runs(installed):
     assert run(installed, "--version").stdout == f"gslb {__version__}\n"
     told = run(installed, "geo", "lookup", "193.0.6.139")
     assert "country:NL" in told.stdout, told.stderr
+
+
+def test_the_installed_command_runs_nothing_of_the_folder_it_is_started_in(installed, tmp_path):
+    (tmp_path / "gslb").mkdir()
+    (tmp_path / "gslb" / "__init__.py").write_text("raise SystemExit('a stranger ran')")
+    told = run(installed, "--version", folder=tmp_path)
+    assert (told.stdout, told.stderr) == (f"gslb {__version__}\n", "")
 
 
 def test_the_installed_configuration_is_well(installed, tmp_path):
