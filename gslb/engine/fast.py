@@ -14,7 +14,7 @@ question as it was sent, and OPT. Whatever is unusual goes to the general path. 
 from __future__ import annotations
 
 import struct
-from copy import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
@@ -83,16 +83,18 @@ class StaticEntries:
     one ground, and who decides for its services.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self.group = ground.desks.uniform_group()
+    def __init__(self, group: ClientGroup, zones: Mapping[bytes, Zone]) -> None:
+        """group: one that tells no client from another."""
+        self.group = group
         self.entries: dict[bytes, Entry] = {}
         self.desks: dict[bytes, Desk] = {}
         self._denials: dict[tuple[bytes, int, int, bytes | None], Entry | None] = {}
-        self._zones = ground.zones
+        self._zones = zones
 
     def with_desks(self, desks: Desks) -> StaticEntries:
         """The same knowledge of the same zones, with other desks."""
-        made = copy(self)
+        made = StaticEntries(self.group, self._zones)
+        made.entries, made._denials = self.entries, self._denials
         found = {at: desks.get(old.owner, old.rtype) for at, old in self.desks.items()}
         made.desks = {at: desk for at, desk in found.items() if desk is not None}
         return made
@@ -219,7 +221,8 @@ class FastPath:
         counts: FastCounts | None = None,
     ) -> None:
         self.engine = engine
-        self.static = static or StaticEntries(engine.ground)
+        ground = engine.ground
+        self.static = static or StaticEntries(ground.desks.uniform_group(), ground.zones)
         self.counts = counts or FastCounts()
         self._known: dict[bytes, Known] = {}  # by header behind the id, and question
         self._opts: dict[bytes, tuple[int, bytes]] = {}
