@@ -1,8 +1,7 @@
 """Batches of datagrams through recvmmsg(2) and sendmmsg(2): memory that the kernel fills and sends.
 
-The structures are those of Linux on 64-bit machines. A batch owns its memory once; nothing is
-allocated for a datagram but its octets. Clients' addresses and packet information stay where the
-kernel put them and are sent back from there.
+A batch owns its memory once; nothing is allocated for a datagram but its octets. Clients' addresses
+and packet information stay where the kernel put them and are sent back from there.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gslb.model.system import MAX_UDP_SIZE
+from gslb.server.mmsg import HEADER_OCTETS, Header, Iovec, point, recvmmsg, sendmmsg
 
 BATCH: Final = 64  # datagrams a call; more makes TCP and timers wait, fewer costs system calls
 MAX_DATAGRAM: Final = 1232  # what our OPT says we take; a longer query is dropped
@@ -24,40 +24,7 @@ _MSG_DONTWAIT: Final = 0x40
 _NAME_OCTETS: Final = 28  # struct sockaddr_in6; sockaddr_in has 16
 _CONTROL_OCTETS: Final = 64  # room for one struct in6_pktinfo and its header
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
-_recvmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
-_sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
-
-
-class _Iovec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-def _point(vector: _Iovec, memory: ctypes.Array[ctypes.c_char], at: int, length: int) -> None:
-    vector.base = ctypes.addressof(memory) + at
-    vector.length = length
-
-
-class _Header(ctypes.Structure):
-    """struct mmsghdr: 64 octets, so 16 of the integers that the memory views below count in."""
-
-    _fields_ = (
-        ("name", ctypes.c_void_p),
-        ("name_length", ctypes.c_uint32),
-        ("iov", ctypes.c_void_p),
-        ("iov_count", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-        ("padding", ctypes.c_int),
-        ("length", ctypes.c_uint32),
-    )
-
-
-_HEADER_OCTETS: Final = 64
-assert ctypes.sizeof(_Header) == _HEADER_OCTETS, "struct mmsghdr of another machine"
-_INTS: Final = _HEADER_OCTETS // 4
+_INTS: Final = HEADER_OCTETS // 4
 _CONTROL_LENGTH_AT: Final = 40 // 8  # in 64-bit units
 _LENGTH_AT: Final = 56 // 4
 
@@ -70,7 +37,7 @@ None for silence.
 Failed = Callable[[Exception], None]
 
 
-Slot = tuple[int, int, int, slice, int, int]
+Slot = tuple[int, int, int, int, int, int, int]
 
 
 class Exchange(NamedTuple):
@@ -96,11 +63,11 @@ class Batch:
         control = ctypes.create_string_buffer(BATCH * _CONTROL_OCTETS)
         received = ctypes.create_string_buffer(BATCH * _SLOT)
         replies = ctypes.create_string_buffer(BATCH * MAX_UDP_SIZE)
-        in_vectors, out_vectors = (_Iovec * BATCH)(), (_Iovec * BATCH)()
-        in_headers, out_headers = (_Header * BATCH)(), (_Header * BATCH)()
+        in_vectors, out_vectors = (Iovec * BATCH)(), (Iovec * BATCH)()
+        in_headers, out_headers = (Header * BATCH)(), (Header * BATCH)()
         for i in range(BATCH):
-            _point(in_vectors[i], received, i * _SLOT, _SLOT)
-            _point(out_vectors[i], replies, i * MAX_UDP_SIZE, MAX_UDP_SIZE)
+            point(in_vectors[i], received, i * _SLOT, _SLOT)
+            point(out_vectors[i], replies, i * MAX_UDP_SIZE, MAX_UDP_SIZE)
             for header, vector in (
                 (in_headers[i], in_vectors[i]),
                 (out_headers[i], out_vectors[i]),
@@ -137,12 +104,12 @@ class Batch:
         names = self._names[: count * _NAME_OCTETS].tobytes()
         ints, replies, sizes = self._in_ints, self._replies, self._out_sizes
         silent = []
-        for i, at, length_at, source, reply_at, size_at in self._slots[:count]:
+        for i, at, length_at, source, source_end, reply_at, size_at in self._slots[:count]:
             length = ints[length_at]
             reply = None
             if length < _SLOT:
                 try:
-                    reply = answer(octets[at : at + length], names[source])
+                    reply = answer(octets[at : at + length], names[source:source_end])
                 except Exception as error:  # noqa: BLE001  the border: the next one must be read
                     failed(error)
             if reply is None:
@@ -158,7 +125,7 @@ class Batch:
         if self._with_control:
             for i in range(BATCH):
                 self._in_longs[i * 8 + _CONTROL_LENGTH_AT] = _CONTROL_OCTETS
-        count: int = _recvmmsg(self._descriptor, self._in_address, BATCH, _MSG_DONTWAIT, None)
+        count: int = recvmmsg(self._descriptor, self._in_address, BATCH, _MSG_DONTWAIT, None)
         if count >= 0:
             return count
         code = ctypes.get_errno()
@@ -185,8 +152,8 @@ class Batch:
         """
         unsent = 0
         while start < stop:
-            address = self._out_address + start * _HEADER_OCTETS
-            sent = _sendmmsg(self._descriptor, address, stop - start, _MSG_DONTWAIT)
+            address = self._out_address + start * HEADER_OCTETS
+            sent = sendmmsg(self._descriptor, address, stop - start, _MSG_DONTWAIT)
             if sent > 0:
                 start += sent
             elif ctypes.get_errno() == errno.EAGAIN:
@@ -201,7 +168,7 @@ class Batch:
 
 def _slots(*, is_ipv6: bool) -> tuple[Slot, ...]:
     """For each datagram of a batch: its number, and where in the batch's memory are its octets, its
-    length, its source address, its reply and the reply's size.
+    length, its source address and the end of that, its reply and the reply's size.
     """
     start, stop = (8, 24) if is_ipv6 else (4, 8)  # the address within a sockaddr
     return tuple(
@@ -209,7 +176,8 @@ def _slots(*, is_ipv6: bool) -> tuple[Slot, ...]:
             i,
             i * _SLOT,
             i * _INTS + _LENGTH_AT,
-            slice(i * _NAME_OCTETS + start, i * _NAME_OCTETS + stop),
+            i * _NAME_OCTETS + start,
+            i * _NAME_OCTETS + stop,
             i * MAX_UDP_SIZE,
             i * 2 + 1,
         )
