@@ -17,7 +17,8 @@ DEV := $(VENV)/.dev
 # What `make compiled` makes, and who uses it: no checkout on the path before it.
 SOURCES := $(shell find gslb -name '*.py')
 ON_COMPILED := GSLB_TESTS_EXPECT=compiled PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled
-COMPILED_TESTS := tests/http1 tests/balance tests/route tests/proxy $(wildcard tests/app/test_proxy*.py)
+COMPILED_TESTS := $(addprefix tests/,http1 balance route proxy engine wire server zone fuzz test_contract.py) \
+	$(wildcard tests/app/test_proxy*.py)
 
 export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON
 
