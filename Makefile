@@ -65,7 +65,7 @@ format: $(DEV) ## format the sources and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-bench-dns: $(DEV) ## CPU per query, side by side with the installed name servers; writes JSON
+bench-dns: compiled ## CPU per query, side by side with the installed name servers; writes JSON
 	@$(BIN)/python -m tests.bench.dns $(ARGS)
 
 bench-failover: $(DEV) ## from a backend's death to the first answer without it, over 30 kills, and back
@@ -74,8 +74,8 @@ bench-failover: $(DEV) ## from a backend's death to the first answer without it,
 bench-l7: compiled ## CPU per request and latency of the proxy, beside HAProxy, nginx and aiohttp; its memory
 	@$(BIN)/python -m tests.bench.l7 $(ARGS)
 
-chaos-l7: $(DEV) ## steady load on the proxy while backends die, hang and drain, and it reloads and restarts
-	@$(BIN)/python -m tests.chaos.l7 $(ARGS)
+chaos-l7: compiled ## steady load on the compiled proxy while backends die, hang and drain, and it reloads and restarts
+	@$(ON_COMPILED):$(CURDIR) $(BIN)/python -m tests.chaos.l7 $(ARGS)
 
 fuzz: $(DEV) ## ten minutes of bad messages; ARGS="--seconds 60" for less
 	@$(BIN)/python -m tests.fuzz.wire $(or $(ARGS),--seconds 600)

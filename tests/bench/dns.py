@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from tests.bench import report, traffic
+from tests.bench import builds, report, traffic
 from tests.bench.files import MIXES, WARM_UP_S, build_mix
 from tests.bench.peers import PEERS, ours
 from tests.bench.peers.base import Peer
@@ -117,6 +117,9 @@ def _print_head(plan: Plan, console: Console) -> None:
 
 def _missing(options: argparse.Namespace, subjects: Sequence[Subject]) -> str | None:
     """What stands in the way of measuring, or None."""
+    unbuilt = builds.find_missing()
+    if unbuilt:
+        return unbuilt
     if not traffic.is_dnsperf_installed():
         return "dnsperf sends the queries and is not installed: apt install dnsperf"
     if not options.geo.is_file():

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import l7_load, l7_report, process
+from tests.bench import builds, l7_load, l7_report, process
 from tests.bench.dns import DAEMON_PATHS, make_console
-from tests.bench.l7_engines import BARE, COMPILED, ENGINES, Engine
+from tests.bench.l7_engines import BARE, ENGINES, Engine
 from tests.bench.l7_load import Case
 from tests.bench.l7_memory import (
     MIB,
@@ -189,8 +189,9 @@ def _missing(options: argparse.Namespace) -> str | None:
         return "wrk makes the load and is not installed: apt install wrk"
     if shutil.which("nginx") is None:
         return "nginx is the backend and is not installed: apt install nginx-light"
-    if not COMPILED.is_dir():
-        return "this proxy is measured compiled, which it is not yet: make compiled"
+    unbuilt = builds.find_missing()
+    if unbuilt:
+        return unbuilt
     known = [engine.name for engine in ENGINES]
     unknown = [name for name in options.only or () if name not in known]
     if unknown:

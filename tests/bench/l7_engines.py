@@ -23,15 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.bench.builds import COMPILED_ARGV, PYTHON_ARGV, TELL_VERSION
 from tests.bench.l7_place import HOST, Place
 
 BARE: Final = "gslb bare"
 FULL: Final = "gslb full"
 HAPROXY: Final = "haproxy"
-ROOT: Final = Path(__file__).resolve().parents[2]
-COMPILED: Final = ROOT / "build" / "compiled"
-_PYTHON: Final = ("env", f"PYTHONPATH={ROOT}", sys.executable)
-_COMPILED: Final = ("env", f"PYTHONPATH={COMPILED}", "PYTHONSAFEPATH=1", sys.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +140,7 @@ def _prepare_ours(
 def _prepare_python(module: str, place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
     files = (str(place.certificate), str(place.key))
     own = (str(ports.plain), str(ports.tls))
-    return (*_PYTHON, "-m", f"tests.bench.{module}", *own, *files, *map(str, place.backends))
+    return (*PYTHON_ARGV, "-m", f"tests.bench.{module}", *own, *files, *map(str, place.backends))
 
 
 _HAPROXY: Final = """global
@@ -212,10 +209,9 @@ def _prepare_nginx(place: Place, folder: Path, ports: Ports) -> tuple[str, ...]:
     return ("nginx", "-c", str(config), "-p", str(folder), "-e", "stderr")
 
 
-_TELL_VERSION: Final = "from gslb.app.build import VERSION; print(VERSION)"
-_AIOHTTP_VERSION: Final = (*_PYTHON, "-c", "import aiohttp; print(aiohttp.__version__)")
+_AIOHTTP_VERSION: Final = (*PYTHON_ARGV, "-c", "import aiohttp; print(aiohttp.__version__)")
 _HTTPTOOLS_VERSION: Final = (
-    *_PYTHON,
+    *PYTHON_ARGV,
     "-c",
     "from importlib.metadata import version; print(version('httptools'))",
 )
@@ -226,7 +222,7 @@ _FULL_SETTINGS: Final = (
 
 
 def _make_ours(name: str, python: tuple[str, ...], more: str, settings: str) -> Engine:
-    version = (*python, "-c", _TELL_VERSION)
+    version = (*python, "-c", TELL_VERSION)
     return Engine(name, sys.executable, version, "", settings, partial(_prepare_ours, python, more))
 
 
@@ -239,10 +235,10 @@ ENGINES: Final = (
         "one thread, round robin, no log",
         _prepare_haproxy,
     ),
-    _make_ours(BARE, _COMPILED, _BARE, _BARE_SETTINGS),
-    _make_ours(FULL, _COMPILED, _FULL, _FULL_SETTINGS),
-    _make_ours("gslb bare, python", _PYTHON, _BARE, _BARE_SETTINGS),
-    _make_ours("gslb full, python", _PYTHON, _FULL, _FULL_SETTINGS),
+    _make_ours(BARE, COMPILED_ARGV, _BARE, _BARE_SETTINGS),
+    _make_ours(FULL, COMPILED_ARGV, _FULL, _FULL_SETTINGS),
+    _make_ours("gslb bare, python", PYTHON_ARGV, _BARE, _BARE_SETTINGS),
+    _make_ours("gslb full, python", PYTHON_ARGV, _FULL, _FULL_SETTINGS),
     Engine(
         "nginx",
         "nginx",

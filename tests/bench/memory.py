@@ -22,7 +22,7 @@ from typing import Final
 
 from rich.console import Console
 
-from tests.bench import process
+from tests.bench import builds, process
 from tests.bench.dns import BUNDLED_DATABASE, whole_path
 from tests.bench.noise import noise
 from tests.bench.peers.base import Setup
@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     samples: list[Sample] = []
+    unbuilt = builds.find_missing()
+    if unbuilt:
+        console.print(unbuilt, markup=False)
+        return 2
     try:
         for sample in watch_memory(options.queries, limit_s=options.limit, database=options.geo):
             samples.append(sample)

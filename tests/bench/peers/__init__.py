@@ -5,6 +5,7 @@ from tests.bench.peers.base import Peer
 
 PEERS: tuple[Peer, ...] = (
     ours.GSLB,
+    ours.INTERPRETED,
     gdnsd.GDNSD,
     knot.KNOT,
     powerdns.GEOIP,
