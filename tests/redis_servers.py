@@ -37,6 +37,8 @@ import trustme
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests import ports
+
 START_DEADLINE_S: Final = 10.0
 SETTLE_DEADLINE_S: Final = 20.0
 _STOP_DEADLINE_S: Final = 3.0
@@ -62,12 +64,9 @@ def free_port() -> int:
     for its bus.
     """
     while True:
-        with socket.socket() as first, socket.socket() as bus:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with suppress(OSError, OverflowError):
-                bus.bind(("127.0.0.1", port + 10_000))
-                return port
+        port = ports.free_port()
+        if ports.is_free("127.0.0.1", port + 10_000):
+            return port
 
 
 def wait_until(is_true: Callable[[], object], what: str, deadline_s: float) -> None:

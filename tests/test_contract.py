@@ -29,7 +29,8 @@ import pytest
 import yaml
 
 from gslb.config.load import Configuration, load
-from tests.app.world import ROOT, Serving, free_port, make_query, records, regions, serving
+from tests.app.world import ROOT, Serving, make_query, records, regions, serving
+from tests.ports import free_port
 from tests.server.test_sockets import has_ipv6
 
 SHARED = ROOT.parent / "shared" / "contract"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gslb.store.signing import make_key, write_key
-from tests.app.world import ROOT, free_port, wait_for
+from tests.app.world import ROOT, wait_for
+from tests.ports import free_port
 
 UNUSED = "redis://127.0.0.1:1"
 """The store of tests that bring their own."""

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.app.world import free_port
 from tests.geo.samples import write
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 INTERVAL_S = 0.4

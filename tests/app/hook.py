@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from tests.app.world import free_port
+from tests.ports import free_port
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"

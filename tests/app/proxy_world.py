@@ -17,7 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.app.world import DEADLINE_S, ROOT, free_port, wait_for
+from tests.app.world import DEADLINE_S, ROOT, wait_for
+from tests.ports import free_port
 
 PROXY = "127.0.9.1"
 BACKENDS = {"web1": "127.0.9.11", "web2": "127.0.9.12"}

@@ -19,7 +19,7 @@ import pytest
 from gslb.app.healthcheck import Asked, ask_all, judge_health_answer, plan, reach
 from gslb.config.outline import ListenerOutline, Outline, ProxyOutline
 from gslb.model.endpoint import Endpoint
-from tests.app.world import free_port
+from tests.ports import free_port
 
 HOST = "127.0.9.21"
 ZONES = ("a.test", "b.test")

@@ -12,7 +12,8 @@ from gslb.model.check import Check, CommandCheck, TcpCheck
 from gslb.model.report import Report
 from gslb.model.service import Site
 from gslb.model.system import HealthSettings, System
-from tests.app.world import free_port, until
+from tests.app.world import until
+from tests.ports import free_port
 
 AGENTS = {"fra": Agent("fra", "fra")}
 

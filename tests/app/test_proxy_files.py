@@ -17,7 +17,7 @@ from gslb.errors import ConfigError, ListenError
 from gslb.model.endpoint import Endpoint
 from gslb.model.order import Order, OrderKind
 from tests.app.proxy_world import ProxyFiles
-from tests.app.world import free_port
+from tests.ports import free_port
 
 HOST = "127.0.9.31"
 

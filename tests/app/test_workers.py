@@ -31,13 +31,13 @@ from tests.app.world import (
     ROOT,
     ZONE,
     Files,
-    free_port,
     make_query,
     records,
     regions,
     serving_files,
     wait_for,
 )
+from tests.ports import free_port
 from tests.redis_servers import running
 
 # Each from a port of its own, by which the kernel chooses a worker: that all of them miss the same

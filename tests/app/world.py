@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +24,7 @@ import dns.rrset
 
 from gslb.app.backends import Backend
 from tests.geo.samples import DE, US, write
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 HOSTS = {"eu": "127.0.1.1", "us": "127.0.2.1"}
@@ -67,24 +66,6 @@ services:
   both: {answers: {eu: {}, us: {}}, policy: [health, round_robin], max_answers: 8}
   split: {answers: {eu: {weight: 2}, us: {}}, policy: [weighted]}
 """
-
-
-def free_port(*hosts: str) -> int:
-    """A port that is free for UDP and TCP on all hosts, outside of what the kernel gives away."""
-    while True:
-        port = random.randrange(12_000, 30_000)
-        if all(_is_free(host, port) for host in hosts):
-            return port
-
-
-def _is_free(host: str, port: int) -> bool:
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_INET, kind) as trial:
-            try:
-                trial.bind((host, port))
-            except OSError:
-                return False
-    return True
 
 
 @dataclass

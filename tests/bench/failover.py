@@ -43,8 +43,9 @@ from rich.table import Table
 from gslb.store.signing import make_key, write_key
 from tests import redis_servers
 from tests.app.agents import probing
-from tests.app.world import ROOT, free_port, serving
+from tests.app.world import ROOT, serving
 from tests.bench.report import describe_machine
+from tests.ports import free_port
 
 KILLS: Final = 30
 MARGIN_S: Final = 0.3

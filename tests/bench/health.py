@@ -46,11 +46,12 @@ from gslb.model.system import HealthSettings
 from gslb.probe.prober import pace_s
 from gslb.store.envelope import seal, unseal
 from tests import redis_servers
-from tests.app.world import Serving, free_port, serving
+from tests.app.world import Serving, serving
 from tests.bench import process, traffic
 from tests.bench.fleet import reporting, service_names, write_fleet
 from tests.bench.latency import Times, ask_steadily
 from tests.bench.report import describe_machine
+from tests.ports import free_port
 
 SIZES: Final = (10, 100, 1000)
 AGENTS: Final = (3, 10)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 from tests.bench import process
+from tests.ports import free_port
 
 HOST: Final = "127.0.0.1"
 SMALL: Final = b"0123456789" * 10
@@ -82,8 +83,8 @@ class Place:
 
 def make_place(folder: Path) -> Place:
     """A place in an empty folder, its files written."""
-    ports = tuple(process.free_port() for _ in range(BACKENDS))
-    place = Place(folder, ports, sink=process.free_port())
+    ports = tuple(free_port() for _ in range(BACKENDS))
+    place = Place(folder, ports, sink=free_port())
     www = folder / "www"
     www.mkdir()
     (www / "large").write_bytes(LARGE)

@@ -32,6 +32,7 @@ from tests.bench.l7_place import (
     make_place,
     pinned,
 )
+from tests.ports import free_port
 
 WARM_UP_S: Final = 1.0
 
@@ -111,7 +112,7 @@ def all_running(
 def _running(engine: Engine, place: Place, core: int | None) -> Iterator[Served]:
     folder = place.folder / engine.name.replace(" ", "-")
     folder.mkdir()
-    ports = Ports(process.free_port(), process.free_port())
+    ports = Ports(free_port(), free_port())
     argv = pinned(engine.prepare(place, folder, ports), core)
     with process.running(argv, directory=folder, port=ports.plain, answers=answers_http) as pid:
         yield Served(engine, pid, ports)

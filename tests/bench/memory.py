@@ -28,6 +28,7 @@ from tests.bench.noise import noise
 from tests.bench.peers.base import Setup
 from tests.bench.peers.ours import GSLB
 from tests.bench.queries import plain_queries
+from tests.ports import free_port
 
 QUERIES: Final = 5_000_000
 SETTLED_AFTER: Final = 1_000_000
@@ -86,7 +87,7 @@ def watch_memory(queries: int, *, limit_s: float, database: Path) -> Iterator[Sa
     """
     deadline = time.monotonic() + limit_s
     with tempfile.TemporaryDirectory(prefix="bench-memory-") as name:
-        setup = Setup(Path(name), process.free_port(), database)
+        setup = Setup(Path(name), free_port(), database)
         argv = GSLB.prepare(setup)
         with process.running(argv, directory=setup.directory, port=setup.port) as pid:
             yield Sample(0, process.rss_octets(pid) / _MIB)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,17 +33,6 @@ _NANOSECONDS: Final = 1_000_000_000
 
 class BenchError(Exception):
     """A server or tool did not do what the benchmark needs; the message says what it printed."""
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody uses, neither over UDP nor over TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port: int = udp.getsockname()[1]
-            with suppress(OSError):
-                tcp.bind(("127.0.0.1", port))
-                return port
 
 
 def answers_dns(port: int) -> bool:

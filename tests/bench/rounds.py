@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.bench import checks, process, traffic
 from tests.bench.files import WARM_UP_S, Mix
 from tests.bench.peers.base import Peer, Setup
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _opened(subject: Subject, database: Path, core: int | None) -> Iterator[tupl
         yield subject.pid, subject.port
         return
     with tempfile.TemporaryDirectory(prefix="gslb-bench-") as name:
-        setup = Setup(Path(name), process.free_port(), database)
+        setup = Setup(Path(name), free_port(), database)
         argv = traffic.pinned(subject.prepare(setup), core)
         with process.running(argv, directory=setup.directory, port=setup.port) as pid:
             yield pid, setup.port

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from gslb.cli.main import app
 from gslb.errors import ConfigError
 from tests.app.proxy_world import PROXY, ProxyFiles, backends, proxying
-from tests.app.world import ROOT, Files, free_port, serving_files, wait_for
+from tests.app.world import ROOT, Files, serving_files, wait_for
+from tests.ports import free_port
 
 
 def run(*arguments: str):

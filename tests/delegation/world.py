@@ -27,9 +27,10 @@ from typer.testing import CliRunner
 
 from gslb.cli.main import app
 from tests.app.failstatic.sites import Site, open_sites
-from tests.app.world import Serving, _is_free, free_port, make_query, records, serving, wait_for
+from tests.app.world import Serving, make_query, records, serving, wait_for
 from tests.delegation.servers import Place, bind, knot, nsd, unbound
 from tests.geo.samples import DE, US, write
+from tests.ports import free_port, is_free
 from tests.redis_servers import running
 
 ZONE = "gslb.shop.example"
@@ -144,7 +145,7 @@ class Block:
                 (127 << 24) + (random.randrange(16, 250) << 16) + (random.randrange(60) << 10)
             )
             hosts = (block.nsd, block.knot, block.server("ns1"), block.server("ns2"), block.unbound)
-            if all(_is_free(host, 53) for host in hosts):
+            if all(is_free(host, 53) for host in hosts):
                 return block
 
     def host(self, number: int) -> str:

@@ -21,9 +21,10 @@ from redis.retry import Retry
 from gslb.cli.admin_client import AdminClient, AdminError
 from gslb.model.endpoint import Endpoint
 from gslb.store.signing import compose_public_key, load_key
-from tests.app.world import free_port, wait_for
+from tests.app.world import wait_for
 from tests.docs.pages import Fence
 from tests.docs.stage import NORMAL, Shell, swap, uncounted
+from tests.ports import free_port
 from tests.redis_servers import program
 
 PAGE = "docs/health.md"

@@ -20,8 +20,9 @@ from signal import SIGHUP
 import pytest
 
 from gslb.config.load import load
-from tests.app.world import Regions, Serving, free_port, regions, serving, wait_for
+from tests.app.world import Regions, Serving, regions, serving, wait_for
 from tests.docs.pages import ROOT, Fence
+from tests.ports import free_port
 
 HOSTS = {"eu-west": "127.0.1.1", "us-east": "127.0.2.1", "ap-south": "127.0.3.1"}
 CALM_S = 6.0

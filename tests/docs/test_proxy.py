@@ -23,10 +23,11 @@ from gslb.config.load import load
 from gslb.model.endpoint import Endpoint
 from gslb.model.proxy import HttpLimits, Proxy, ShedSettings, Timeouts
 from gslb.proxy import admission, audit, caching, exchange, tier
-from tests.app.world import free_port, wait_for
+from tests.app.world import wait_for
 from tests.docs.fleet import STATUS
 from tests.docs.pages import ROOT, Fence, every_fence, fences, pages
 from tests.docs.stage import NORMAL, Shell, differences, swap, uncounted
+from tests.ports import free_port
 
 PAGE = "docs/proxy.md"
 TEXT = pages()[PAGE]

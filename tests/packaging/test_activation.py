@@ -18,7 +18,7 @@ import pytest
 
 from gslb.store.signing import make_key, write_key
 from tests.app.proxy_world import ProxyFiles, backends
-from tests.app.world import DEADLINE_S, ROOT, free_port, make_query, records, wait_for
+from tests.app.world import DEADLINE_S, ROOT, make_query, records, wait_for
 from tests.packaging.managed import (
     HOST,
     Manager,
@@ -30,6 +30,7 @@ from tests.packaging.managed import (
     write_files,
 )
 from tests.packaging.ordinary import FILES, as_ordinary_user, need_root_and_tools
+from tests.ports import free_port
 
 OTHER = "127.0.9.52"
 UNFIT = "gslb: the sockets of the service manager are not those of listen.dns: "

@@ -16,7 +16,8 @@ import dns.query
 import pytest
 
 from gslb import __version__
-from tests.app.world import DEADLINE_S, ROOT, free_port, make_query, records, wait_for
+from tests.app.world import DEADLINE_S, ROOT, make_query, records, wait_for
+from tests.ports import free_port
 
 HOST = "127.0.9.31"
 

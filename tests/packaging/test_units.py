@@ -12,8 +12,9 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.app.proxy_world import ProxyFiles, backends
-from tests.app.world import DEADLINE_S, ROOT, free_port
+from tests.app.world import DEADLINE_S, ROOT
 from tests.packaging.managed import HOST, serve, served, write_files
+from tests.ports import free_port
 
 FOLDER = ROOT / "packaging" / "systemd"
 SERVICES = sorted(FOLDER.glob("*.service"))

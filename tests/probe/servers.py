@@ -97,10 +97,3 @@ async def silent_port():
                 second.setblocking(False)
                 second.connect_ex(listener.getsockname())
                 yield listener.getsockname()[1]
-
-
-def free_port():
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -19,7 +19,8 @@ from gslb.probe.checks import registry
 from gslb.probe.outcome import Outcome, failed
 from gslb.probe.prober import HEARTBEAT_S, PACE_S, Clock, Prober, pace_s
 from gslb.probe.target import Target, pick_target
-from tests.probe.servers import LOOPBACK, Script, free_port, serve
+from tests.ports import free_port
+from tests.probe.servers import LOOPBACK, Script, serve
 from tests.probe.virtual import run_virtually
 
 PASSED = Outcome(ok=True, rtt_ms=1.0)

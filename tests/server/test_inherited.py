@@ -11,7 +11,7 @@ import pytest
 from gslb.errors import ListenError
 from gslb.model.endpoint import Endpoint
 from gslb.server.inherited import FIRST, Inherited, pair_inherited, take_inherited
-from tests.app.world import free_port
+from tests.ports import free_port
 
 HOST, OTHER = "127.0.9.41", "127.0.9.42"
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM

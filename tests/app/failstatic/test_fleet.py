@@ -25,7 +25,8 @@ from tests.app.failstatic.worlds import (
     world,
     world_here,
 )
-from tests.app.world import free_port, until, wait_for
+from tests.app.world import until, wait_for
+from tests.ports import free_port
 from tests.redis_servers import Proxy, running
 
 # ---------------------------------------------------------------- Sentinel

@@ -29,8 +29,9 @@ from gslb.store.open import open_store
 from gslb.store.signing import load_key, make_key, write_key
 from tests.app.failstatic.load import Change, Load, Readiness, View, Views, find_faults
 from tests.app.failstatic.sites import Site, open_sites
-from tests.app.world import LoopThread, Serving, free_port, serving, wait_for
+from tests.app.world import LoopThread, Serving, serving, wait_for
 from tests.geo.samples import DE, US, write
+from tests.ports import free_port
 from tests.redis_servers import Proxy, Watched, running, watched
 from tests.redis_servers import Server as Redis
 

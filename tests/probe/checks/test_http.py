@@ -17,7 +17,8 @@ from gslb.model.check import HttpCheck
 from gslb.probe.checks import http
 from gslb.probe.checks.connection import MAX_ANSWER
 from gslb.probe.checks.http import MAX_RECEIVED, check_http
-from tests.probe.servers import HERE, LOOPBACK, Script, Unclosed, at, free_port, serve, silent_port
+from tests.ports import free_port
+from tests.probe.servers import HERE, LOOPBACK, Script, Unclosed, at, serve, silent_port
 
 TLS = Path(__file__).parent.parent / "tls"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"

@@ -8,7 +8,8 @@ from gslb.probe.checks import registry
 from gslb.probe.checks.registry import CHECKS, run_check
 from gslb.probe.outcome import MAX_REASON, Outcome, failed
 from gslb.probe.target import Target
-from tests.probe.servers import LOOPBACK, free_port
+from tests.ports import free_port
+from tests.probe.servers import LOOPBACK
 
 PASSED = Outcome(ok=True)
 

@@ -8,7 +8,8 @@ from gslb.model.check import TcpCheck
 from gslb.probe.checks.connection import MAX_ANSWER, _refuse_own_reflection
 from gslb.probe.checks.tcp import check_tcp
 from gslb.probe.outcome import Outcome
-from tests.probe.servers import HERE, LOOPBACK, Script, Unclosed, at, free_port, serve, silent_port
+from tests.ports import free_port
+from tests.probe.servers import HERE, LOOPBACK, Script, Unclosed, at, serve, silent_port
 
 
 def test_a_site_that_accepts_is_well():

@@ -193,11 +193,3 @@ class TalkServer:
     def close(self) -> None:
         self._server.shutdown()
         self._thread.join()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.conformance.backends import free_port
+from tests.ports import free_port
 from tests.proxy.conformance.engines import GSLB, HAPROXY, Engine, running
 from tests.proxy.conformance.world import LISTENERS, World, write_world
 

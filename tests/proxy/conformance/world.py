@@ -12,7 +12,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.proxy.conformance.backends import EchoServer, LineServer, TalkServer, free_port
+from tests.ports import free_port
+from tests.proxy.conformance.backends import EchoServer, LineServer, TalkServer
 
 FAST = {"interval_s": 0.15, "timeout_s": 0.1, "fall": 2, "rise": 2}
 CHECK = {"http": {"path": "/health"}, **FAST}
