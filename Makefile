@@ -15,12 +15,14 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 # What `make compiled` makes, and who uses it: no checkout on the path before it.
-SOURCES := $(shell find gslb -name '*.py')
+SOURCES := $(sort $(shell find gslb -name '*.py'))
+$(if $(filter-out yes no,$(COMPILED)),$(error COMPILED is yes or no, not $(COMPILED)))
 ON_COMPILED := GSLB_TESTS_EXPECT=compiled PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled
-COMPILED_TESTS := $(addprefix tests/,http1 balance route proxy engine wire server zone fuzz test_contract.py) \
-	$(wildcard tests/app/test_proxy*.py)
+COMPILED_TESTS := $(addprefix tests/,http1 balance route proxy content render engine wire server zone fuzz test_contract.py) \
+	$(wildcard tests/app/test_proxy*.py) \
+	$(patsubst %,tests/app/test_%.py,node decisions suppose insight reload workers assemble serve)
 
-export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON
+export DESTDIR PREFIX DEPENDENCIES TARGET_PYTHON COMPILED
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-compiled coverage check compiled format bench-dns bench-failover bench-l7 chaos-l7 fuzz geodata docs dist install requirements clean
@@ -92,17 +94,21 @@ docs: $(RUN) ## write docs/configuration.md, the manual pages and the completion
 	@$(BIN)/python -m gslb.cli.manual
 	@$(BIN)/python -m gslb.cli.completions
 
-dist: $(RUN) ## build the wheel and the sdist in dist/; COMPILED=yes compiles the wheel, for machines like this one
+dist: $(if $(filter yes,$(COMPILED)),$(DEV),$(RUN)) ## build the wheel and the sdist in dist/; COMPILED=yes compiles the wheel, for machines like this one
 	@rm -rf dist
 	@if [ "$(COMPILED)" = yes ]; then $(MAKE) dist/compiled; else $(BIN)/python -m hatchling build; fi
 
 compiled: build/compiled/.made ## the package with what a request passes through compiled to C, in build/compiled
 
-build/compiled/.made: $(SOURCES) pyproject.toml $(DEV)
+build/compiled/.made: $(SOURCES) $(wildcard geodata/* zones/*) build/sources pyproject.toml $(DEV)
 	@rm -rf build/compiled build/wheel
 	@$(MAKE) build/wheel/compiled
 	@$(PIP) install --no-deps --no-index --no-compile --target build/compiled build/wheel/*.whl
 	@touch $@
+
+build/sources: FORCE # a source that is no longer there must not stay in what was compiled
+	@mkdir -p build && echo $(SOURCES) | cmp -s - $@ || echo $(SOURCES) >$@
+FORCE:
 
 # From the sdist, unpacked elsewhere: nothing compiled ever lies beside the sources, where it would run instead of them.
 %/compiled: $(DEV)

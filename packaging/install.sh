@@ -18,7 +18,13 @@ into_library() {
 rm -rf "$library"
 [ "${DEPENDENCIES:=yes}" = no ] || into_library --require-hashes -r requirements.txt
 into_library --no-deps --no-index dist/*.whl
-rm -rf "$library/bin"
+rm -rf "${library:?}/bin"
+# Another version of Python would run the sources that lie beside the compiled modules.
+if [ "${COMPILED:-no}" = yes ] && command -v "$TARGET_PYTHON" >/dev/null; then
+    suffix=$("$TARGET_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+    set -- "$library"/*"$suffix"
+    [ -e "$1" ] || { echo "install: $TARGET_PYTHON runs *$suffix, and the wheel was compiled for another one" >&2 && exit 1; }
+fi
 
 install -d "$root/bin"
 cat >"$root/bin/gslb" <<END

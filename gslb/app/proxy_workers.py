@@ -19,10 +19,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gslb.app.build import command_of
 from gslb.app.proxy_front import Plain, Plan, Runs, dump_plan
 from gslb.app.proxy_sockets import Listening
 from gslb.app.proxy_sum import add_counters, add_plain
@@ -208,7 +208,8 @@ class Workers:
         worker.rights, rights = socket.socketpair()
         numbers = (theirs.fileno(), rights.fileno())
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gslb.app.proxy_worker", *map(str, numbers)),
+            *command_of("gslb.app.proxy_worker"),
+            *map(str, numbers),
             pass_fds=numbers,
         )
         theirs.close()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gslb.app.build import command_of
 from gslb.health.plain import dump_health
 from gslb.health.snapshot import HealthSnapshot
 from gslb.model.endpoint import Endpoint
@@ -138,7 +138,7 @@ class Workers:
         """Runs one process of a worker; returns its exit status. Ends it when cancelled."""
         ours, theirs = socket.socketpair()
         numbers = [theirs.fileno(), *(each.fileno() for pair in self._pairs for each in pair)]
-        argv = (sys.executable, "-m", "gslb.app.worker", str(self._path), *map(str, numbers))
+        argv = (*command_of("gslb.app.worker"), str(self._path), *map(str, numbers))
         process = await asyncio.create_subprocess_exec(*argv, pass_fds=numbers)
         theirs.close()
         reader, worker.writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)

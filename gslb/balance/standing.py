@@ -82,8 +82,8 @@ class Standing:
         if backend.check is None:
             self.up = True
         most = backend.max_connections
-        self.ceiling = inf if most is None else max(1.0, floor(most * share + 1e-9))
-        self.limit = inf if most is None else max(1.0, floor(self.ceiling * self.member.scale))
+        self.ceiling = inf if most is None else float(max(1, floor(most * share + 1e-9)))
+        self.limit = inf if most is None else float(max(1, floor(self.ceiling * self.member.scale)))
 
     def leave(self) -> None:
         """Its pool no longer knows it: what is on the way ends and means nothing."""
@@ -154,7 +154,7 @@ class Standing:
             self.ramp_since = None
         self.member.scale = scale
         if self.ceiling != inf:
-            self.limit = max(1.0, floor(self.ceiling * scale))
+            self.limit = float(max(1, floor(self.ceiling * scale)))
         return True
 
     def has_room(self, cost: float) -> bool:

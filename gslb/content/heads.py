@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Mapping, Sequence
-from copy import copy
 from datetime import UTC, datetime
 
 from gslb.http1.answer import NEVER_COMPOSED, Response
@@ -77,7 +76,9 @@ def make_response(status: int, reason: bytes, raw: Sequence[bytes], *, body: int
 
 def with_lines(request: Request, raw: Sequence[bytes]) -> Request:
     """The same request with other lines, which say the same about its host and its body."""
-    changed = copy(request)
+    changed = Request()
+    for name in Request.__slots__:
+        setattr(changed, name, getattr(request, name))
     changed.raw = list(raw)
     changed.keys = [name_of(line) for line in raw]
     changed.fields = join_lines(changed.raw, {b"cookie": b"; "})

@@ -48,6 +48,8 @@ RSA_BITS = 2048
 """The least of an RSA key (RFC 7518 3.3)."""
 
 NEVER = float("inf")
+MAX_TIME = 10**15
+"""Seconds, either way: an integer may have thousands of digits, which no float has."""
 
 PublicKey = (
     ed25519.Ed25519PublicKey | ed448.Ed448PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -166,7 +168,7 @@ def _judge_claims(claims: Mapping[str, Any], match: JwtMatch) -> Verdict:
 def _is_time(value: Any) -> bool:
     if isinstance(value, float):
         return isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_TIME
 
 
 def _has_claim(claims: Mapping[str, Any], name: str, wanted: object) -> bool:

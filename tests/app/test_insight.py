@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gslb import __version__
+from gslb.app.build import VERSION
 from gslb.app.count import count_node
 from gslb.app.health_status import describe_health
 from gslb.app.insight import NodeInsight, explain_text, read_client
@@ -79,7 +79,7 @@ def test_status_is_all_that_the_node_knows(running, node):
     apart = {*of_health, "counters"}
     assert {key: status[key] for key in status if key not in apart} == {
         "node": "ns-test",
-        "version": __version__,
+        "version": VERSION,
         "started_at": status["started_at"],
         "configuration": node.assembled.system.digest,
         "geography": node.assembled.watched.table.build,

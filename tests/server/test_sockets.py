@@ -145,7 +145,6 @@ def test_port_below_1024_is_one_clear_line_when_the_user_may_not():
         capture_output=True,
         check=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         text=True,
         timeout=30,
     )
