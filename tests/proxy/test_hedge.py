@@ -24,7 +24,7 @@ POOL = {
     "hedge": ALWAYS,
     "retry": RetrySettings(attempts=0),
 }
-SOON = {"response_s": 0.4}
+SOON = {"response_s": 1.0}
 
 
 class Holding:

@@ -222,7 +222,7 @@ def test_request_and_end_may_come_before_the_backend_is_there(loop):
         with silent_backend("silent") as silent:
             async with (
                 backend("b2", count) as b2,
-                fronting(pool_of(silent, b2), timeouts=Timeouts(connect_s=0.05)) as world,
+                fronting(pool_of(silent, b2), timeouts=Timeouts(connect_s=0.3)) as world,
                 connected(world.address) as (reader, writer),
             ):
                 writer.write(bytes(1_000_000))
@@ -313,7 +313,7 @@ def test_silent_backend_is_replaced_after_connect_timeout(loop):
         with silent_backend("silent") as silent:
             async with (
                 backend("b2") as b2,
-                fronting(pool_of(silent, b2), timeouts=Timeouts(connect_s=0.05)) as world,
+                fronting(pool_of(silent, b2), timeouts=Timeouts(connect_s=0.3)) as world,
                 connected(world.address) as (reader, writer),
             ):
                 assert await asked(reader, writer, b"hello") == b"hello"
