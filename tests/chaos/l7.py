@@ -19,6 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from gslb.app.build import VERSION
 from tests.bench.dns import make_console
 from tests.chaos.clients import CLIENTS, Load
 from tests.chaos.ledger import (
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print; the exit status: 0 nothing failed, 1 something did, 2 it could not be run."""
     options = _parser().parse_args(arguments)
     console = make_console()
+    console.print(f"gslb {VERSION}", highlight=False)
     settle = QUICK_SETTLE if options.quick else SETTLE
     seconds = 0.0 if options.quick else options.seconds
     with tempfile.TemporaryDirectory(prefix="chaos-l7-") as name:

@@ -224,7 +224,7 @@ class World:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={"PYTHONPATH": str(ROOT), **os.environ},  # `make chaos-l7` names another
             )
 
     def _is_answering(self, port: int) -> bool:

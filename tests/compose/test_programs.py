@@ -186,6 +186,7 @@ def test_a_keeper_outlives_the_process_that_was_replaced():
 
     kept.send(signal.SIGUSR1, kept.first)
     assert kept.line() == ["SIGUSR1", str(kept.first)]
+    wait_until_gone(kept.keeper.pid, but=int(second))
     kept.send(signal.SIGHUP)
     assert kept.line() == ["SIGHUP", second]
     kept.send(signal.SIGTERM)
