@@ -77,8 +77,12 @@ def make_response(status: int, reason: bytes, raw: Sequence[bytes], *, body: int
 def with_lines(request: Request, raw: Sequence[bytes]) -> Request:
     """The same request with other lines, which say the same about its host and its body."""
     changed = Request()
-    for name in Request.__slots__:
-        setattr(changed, name, getattr(request, name))
+    changed.method, changed.target = request.method, request.target
+    changed.path, changed.query = request.path, request.query
+    changed.host, changed.authority = request.host, request.authority
+    changed.version, changed.body, changed.size = request.version, request.body, request.size
+    changed.keep_alive, changed.upgrade = request.keep_alive, request.upgrade
+    changed.expects_continue, changed.told = request.expects_continue, request.told
     changed.raw = list(raw)
     changed.keys = [name_of(line) for line in raw]
     changed.fields = join_lines(changed.raw, {b"cookie": b"; "})
